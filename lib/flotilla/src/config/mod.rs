@@ -1,0 +1,101 @@
+//! The one configuration file: the topology of a cluster, and how to reach it.
+//!
+//! `flotilla.toml` holds addresses and settings, never a secret and never the truth about who owns
+//! which bucket: that is on the shards. An unknown key is an error with its line.
+
+mod discover;
+mod settings;
+mod topology;
+mod validate;
+
+pub use settings::{Connect, HaproxySettings, PgbouncerSettings, Secrets, Users};
+pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shard};
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The cluster as a whole.
+    pub cluster: Cluster,
+    /// How tools reach servers.
+    #[serde(default)]
+    pub connect: Connect,
+    /// The database roles that tools log in as.
+    #[serde(default)]
+    pub users: Users,
+    /// Where secrets lie; never the secrets themselves.
+    #[serde(default)]
+    pub secrets: Secrets,
+    /// The shards, in the order that an even split follows.
+    #[serde(default)]
+    pub shards: Vec<Shard>,
+    /// The connection poolers in front of all shards.
+    #[serde(default)]
+    pub poolers: Vec<Pooler>,
+    /// The load balancers between poolers and nodes.
+    #[serde(default)]
+    pub balancers: Vec<Balancer>,
+    /// What `poolcfg render pgbouncer` writes.
+    #[serde(default)]
+    pub pgbouncer: PgbouncerSettings,
+    /// What `poolcfg render haproxy` writes.
+    #[serde(default)]
+    pub haproxy: HaproxySettings,
+    /// The members of the consensus store.
+    #[serde(default)]
+    pub etcd: Vec<Etcd>,
+    /// The Redis servers.
+    #[serde(default)]
+    pub redis: Vec<Redis>,
+    /// The file that this was read from.
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+impl Config {
+    /// Finds, reads and checks the file: the given one, then the usual places.
+    pub fn load(given: Option<&Path>) -> Result<Self> {
+        let path = discover::find(given)?;
+        let text = discover::read(&path)?;
+        Self::parse(&text, &path)
+    }
+
+    /// Parses and checks the text of a file; `path` is what errors name.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let mut config: Self = toml::from_str(text).map_err(|e| {
+            let line = e.span().map(|s| text[..s.start.min(text.len())].matches('\n').count() + 1);
+            let at = line.map_or_else(|| path.display().to_string(), |l| format!("{}:{l}", path.display()));
+            Error::config(format!("{at}: {}", e.message().trim().replace('\n', ", ")))
+                .hint("See flotilla.toml(5) for the keys and their meaning.")
+        })?;
+        path.clone_into(&mut config.path);
+        config.resolve_paths();
+        validate::check(&config)?;
+        Ok(config)
+    }
+
+    /// The shard of this name.
+    pub fn shard(&self, name: &str) -> Result<&Shard> {
+        self.shards.iter().find(|s| s.name == name).ok_or_else(|| {
+            Error::new(crate::Code::UnknownTarget, format!("there is no shard \"{name}\" in the topology"))
+                .hint("`shardctl targets` lists what there is.")
+        })
+    }
+
+    /// Paths in the file are relative to it.
+    fn resolve_paths(&mut self) {
+        let dir = self.path.parent().unwrap_or_else(|| Path::new("")).to_owned();
+        let paths = [&mut self.connect.sslrootcert, &mut self.secrets.verifiers];
+        for path in paths.into_iter().flatten() {
+            if path.is_relative() && path != Path::new("system") {
+                *path = dir.join(&*path);
+            }
+        }
+    }
+}

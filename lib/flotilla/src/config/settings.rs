@@ -1,0 +1,110 @@
+//! Settings: how tools connect, as whom, and what the poolers and balancers are told.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// How tools reach servers. libpq's words, libpq's meaning.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connect {
+    /// `disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`. With a root certificate
+    /// the default is `verify-full`.
+    pub sslmode: Option<String>,
+    /// The certificate authority; a file, or `system`.
+    pub sslrootcert: Option<PathBuf>,
+    /// How long one address may take to answer, in seconds.
+    pub connect_timeout_seconds: u64,
+}
+
+impl Default for Connect {
+    fn default() -> Self {
+        Self { sslmode: None, sslrootcert: None, connect_timeout_seconds: 5 }
+    }
+}
+
+/// The database roles that tools log in as. Their passwords come from PGPASSFILE.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Users {
+    /// Sets up the cluster; a superuser, or what a managed service calls one.
+    pub admin: String,
+    /// Changes the schema; may become the owner.
+    pub migrator: String,
+    /// Reads and writes rows.
+    pub app: String,
+    /// Reads rows on replicas.
+    pub app_ro: String,
+    /// Reads statistics.
+    pub monitor: String,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self {
+            admin: "postgres".to_owned(),
+            migrator: "migrator".to_owned(),
+            app: "app".to_owned(),
+            app_ro: "app_ro".to_owned(),
+            monitor: "monitor".to_owned(),
+        }
+    }
+}
+
+/// Where secrets lie.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Secrets {
+    /// SCRAM verifiers by role, as PgBouncer's `auth_file`; `shardctl init` gives every shard the same.
+    pub verifiers: Option<PathBuf>,
+}
+
+/// What `poolcfg render pgbouncer` writes. PgBouncer's own names and units.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PgbouncerSettings {
+    /// `transaction`, `session` or `statement`.
+    pub pool_mode: String,
+    /// Client connections at most.
+    pub max_client_conn: u32,
+    /// Server connections per database and user.
+    pub default_pool_size: u32,
+    /// Seconds after which a server connection is replaced.
+    pub server_lifetime: u32,
+    /// Seconds between tries to log in to a server.
+    pub server_login_retry: u32,
+}
+
+impl Default for PgbouncerSettings {
+    fn default() -> Self {
+        Self {
+            pool_mode: "transaction".to_owned(),
+            max_client_conn: 1000,
+            default_pool_size: 25,
+            server_lifetime: 3600,
+            server_login_retry: 1,
+        }
+    }
+}
+
+/// What `poolcfg render haproxy` writes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HaproxySettings {
+    /// A replica further behind than this leaves the read port.
+    pub max_lag_bytes: u64,
+    /// Time between two checks of a healthy node.
+    pub inter_ms: u32,
+    /// Time between two checks while a node's state is changing.
+    pub fastinter_ms: u32,
+    /// Failed checks until a node is taken out.
+    pub fall: u32,
+    /// Good checks until a node is taken back.
+    pub rise: u32,
+}
+
+impl Default for HaproxySettings {
+    fn default() -> Self {
+        Self { max_lag_bytes: 16 << 20, inter_ms: 1000, fastinter_ms: 500, fall: 2, rise: 1 }
+    }
+}

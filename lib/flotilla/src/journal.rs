@@ -1,0 +1,160 @@
+//! The journal: who did what to which target, when, why, and how it ended.
+//!
+//! It is kept twice. The table `flotilla.ledger` on each shard travels with the data through
+//! failover and restore; the file beside the tools holds what couldn't be written there. Audit
+//! trail, history and missed jobs are views of it.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::clock;
+use crate::env;
+use crate::error::{Code, Error, Result};
+use crate::pg::Session;
+
+/// Who runs the tool.
+#[derive(Clone, Debug)]
+pub struct Operator(String);
+
+impl Operator {
+    /// The user behind this process: through sudo, the one who called it.
+    pub(crate) fn current() -> Self {
+        let uid = rustix::process::getuid();
+        let name = env::var("SUDO_USER")
+            .or_else(|| env::var("LOGNAME"))
+            .or_else(|| env::var("USER"))
+            .unwrap_or_else(|| if uid.is_root() { "root".to_owned() } else { format!("uid {}", uid.as_raw()) });
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Self(format!("{name}@{host}"))
+    }
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    /// The run that wrote it; one run writes a line per target.
+    pub run_id: Uuid,
+    /// The tool.
+    pub tool: &'static str,
+    /// The verb.
+    pub verb: &'static str,
+    /// Who ran it, as `user@host`.
+    pub operator: String,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+    /// The target.
+    pub target: String,
+    /// How it ended: a record's `status`.
+    pub status: &'static str,
+    /// Whether anything was changed.
+    pub changed: bool,
+    /// When the line was made, UTC.
+    pub at: String,
+    /// What the tool wants remembered.
+    pub detail: Value,
+}
+
+impl Entry {
+    pub(crate) fn new(
+        run_id: Uuid,
+        tool: &'static str,
+        verb: &'static str,
+        operator: &Operator,
+        reason: Option<&str>,
+        target: &str,
+    ) -> Self {
+        Self {
+            run_id,
+            tool,
+            verb,
+            operator: operator.0.clone(),
+            reason: reason.map(str::to_owned),
+            target: target.to_owned(),
+            status: "ok",
+            changed: true,
+            at: clock::rfc3339(clock::now()),
+            detail: Value::Null,
+        }
+    }
+
+    /// The same entry with what the tool wants remembered.
+    #[must_use]
+    pub fn detail(self, detail: Value) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// The same entry, ended in this error.
+    #[must_use]
+    pub fn failed(self, error: &Error) -> Self {
+        let detail = serde_json::json!({ "error": error.record(), "detail": self.detail });
+        Self { status: "error", changed: false, detail, ..self }
+    }
+
+    /// Writes the entry to the shard's ledger; within the caller's transaction when one is open, so
+    /// that the change and its trace live or die together. The file gets it as well.
+    pub async fn write(&self, session: &Session) -> Result<()> {
+        self.to_file();
+        let detail = self.detail.to_string();
+        let run_id = self.run_id.to_string();
+        let sql = format!(
+            "INSERT INTO flotilla.ledger (run_id, tool, verb, operator, reason, target, status, changed, detail) \
+             VALUES ({}::uuid, {}, {}, {}, {}, {}, {}, {}, {}::jsonb)",
+            literal(&run_id),
+            literal(self.tool),
+            literal(self.verb),
+            literal(&self.operator),
+            self.reason.as_deref().map_or_else(|| "NULL".to_owned(), literal),
+            literal(&self.target),
+            literal(self.status),
+            self.changed,
+            literal(&detail),
+        );
+        session.simple(&sql).await.map(|_| ())
+    }
+
+    /// Appends the entry to the file alone; for what no shard could be told.
+    pub fn to_file(&self) {
+        if let Err(error) = self.append() {
+            tracing::warn!("the journal file was not written: {error}");
+        }
+    }
+
+    fn append(&self) -> Result<()> {
+        let dir = state_dir()?;
+        let path = dir.join("journal.jsonl");
+        let mut line = serde_json::to_vec(self).map_err(|e| Error::internal("an entry is not JSON").source(e))?;
+        line.push(b'\n');
+        let written = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        // One write of one line to an O_APPEND file: lines of several processes don't mix.
+        written
+            .and_then(|mut f| f.write_all(&line))
+            .map_err(|e| Error::new(Code::Io, format!("could not write {}", path.display())).source(e))
+    }
+}
+
+/// The folder for what outlives a run.
+pub fn state_dir() -> Result<PathBuf> {
+    let dir = match (env::path("XDG_STATE_HOME"), env::path("HOME")) {
+        (Some(state), _) => state.join("flotilla"),
+        (None, _) if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/flotilla"),
+        (None, Some(home)) => home.join(".local/state/flotilla"),
+        (None, None) => crate::lock::runtime_dir()?,
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .map_err(|e| Error::new(Code::Io, format!("could not make {}", dir.display())).source(e))?;
+    Ok(dir)
+}
+
+/// Quotes a literal for any `standard_conforming_strings`.
+fn literal(text: &str) -> String {
+    postgres_protocol::escape::escape_literal(&text.replace('\0', "\u{fffd}"))
+}

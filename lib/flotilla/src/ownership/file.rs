@@ -1,0 +1,147 @@
+//! The map as one small versioned JSON file, for applications, caches and other machines.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Owner, OwnershipMap};
+use crate::config::{Config, Pooler};
+use crate::error::{Error, Result};
+use crate::placement::{BucketRange, BucketSet, Buckets, KeyType};
+
+/// The value of `schema`.
+const SCHEMA: &str = "shardctl.map/1";
+
+/// The file. Holds addresses and ownership, never a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MapFile {
+    /// `shardctl.map/1`; a reader refuses any other major version.
+    pub schema: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// How many buckets there are: a power of two.
+    pub buckets: u32,
+    /// The type of the shard key.
+    pub key_type: KeyType,
+    /// The epoch, as a decimal string; higher is newer.
+    pub epoch: String,
+    /// Every shard.
+    pub shards: Vec<ShardEntry>,
+}
+
+/// One shard in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShardEntry {
+    /// Its name.
+    pub name: String,
+    /// The buckets that it owns: first and last of each range.
+    pub ranges: Vec<(u32, u32)>,
+    /// Where to write, in the order to try.
+    pub write: Vec<Address>,
+    /// Where to read from replicas; empty where there are none.
+    pub read: Vec<Address>,
+}
+
+/// One address to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Address {
+    /// The name that TLS verifies, or the folder of a Unix socket.
+    pub host: String,
+    /// The address to dial instead of resolving the name.
+    pub hostaddr: Option<String>,
+    /// The port.
+    pub port: u16,
+    /// The database.
+    pub dbname: String,
+}
+
+impl MapFile {
+    /// The file of a map, with the addresses of the topology: the poolers, or the nodes where there
+    /// are none.
+    pub fn new(map: &OwnershipMap, config: &Config) -> Self {
+        let shards = map.shards().iter().enumerate().map(|(at, name)| {
+            let ranges = map.owned_by(at).ranges().iter().map(|r| (r.first().get(), r.last().get())).collect();
+            let pooled = |suffix: &str| config.poolers.iter().map(|p| pooled(p, format!("{name}{suffix}"))).collect();
+            if config.poolers.is_empty() {
+                return ShardEntry { name: name.clone(), ranges, write: nodes(config, name), read: Vec::new() };
+            }
+            let replicas = config.shards.iter().any(|s| s.name == *name && s.nodes.len() > 1);
+            let read = if replicas { pooled("_ro") } else { Vec::new() };
+            ShardEntry { name: name.clone(), ranges, write: pooled(""), read }
+        });
+        Self {
+            schema: SCHEMA.to_owned(),
+            cluster: map.cluster().to_owned(),
+            buckets: map.buckets().get(),
+            key_type: map.key_type(),
+            epoch: map.epoch().to_string(),
+            shards: shards.collect(),
+        }
+    }
+
+    /// The map in a file, if a router may follow it: every bucket owned exactly once.
+    pub fn map(&self) -> Result<OwnershipMap> {
+        if self.schema != SCHEMA {
+            return Err(Error::input(format!("the map is of schema \"{}\", not {SCHEMA}", self.schema))
+                .hint("Export it again with this release's `shardctl map --export`."));
+        }
+        let buckets = Buckets::new(self.buckets)?;
+        let epoch = self.epoch.parse().map_err(|e| Error::input("the map's epoch is not a number").source(e))?;
+        let mut ranges = Vec::new();
+        let mut owners = vec![Owner::Nobody; buckets.get() as usize];
+        for (at, shard) in (0_u16..).zip(&self.shards) {
+            for (first, last) in &shard.ranges {
+                let range = BucketRange::new(*first, *last, buckets)?;
+                ranges.push(range);
+                range.iter().for_each(|b| owners[b.index()] = Owner::Shard(at));
+            }
+        }
+        let doubled = BucketSet::doubled(&ranges);
+        let gaps = BucketSet::new(ranges).gaps(buckets);
+        if !doubled.is_empty() || !gaps.is_empty() {
+            let what = if doubled.is_empty() {
+                format!("gives buckets {gaps} to no shard")
+            } else {
+                format!("gives buckets {doubled} to two shards")
+            };
+            return Err(Error::input(format!("the map {what}")).hint("Export it again with `shardctl map --export`."));
+        }
+        Ok(OwnershipMap {
+            cluster: self.cluster.clone(),
+            buckets,
+            key_type: self.key_type,
+            epoch,
+            shards: self.shards.iter().map(|s| s.name.clone()).collect(),
+            owners,
+        })
+    }
+}
+
+/// Reads a map from a file.
+pub fn read_file(path: &Path) -> Result<OwnershipMap> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::config(format!("could not read the map {}", path.display())).source(e))?;
+    let file: MapFile = serde_json::from_str(&text).map_err(|e| {
+        Error::config(format!("{} is not a shard map", path.display()))
+            .source(e)
+            .hint("Export one with `shardctl map --export`.")
+    })?;
+    file.map().map_err(|e| e.within(path.display()))
+}
+
+fn pooled(pooler: &Pooler, dbname: String) -> Address {
+    let hostaddr = pooler.hostaddr.map(|a| a.to_string());
+    Address { host: pooler.host.clone(), hostaddr, port: pooler.port, dbname }
+}
+
+fn nodes(config: &Config, shard: &str) -> Vec<Address> {
+    let nodes = config.shards.iter().filter(|s| s.name == shard).flat_map(|s| &s.nodes);
+    let address = nodes.map(|n| Address {
+        host: n.host.clone(),
+        hostaddr: n.hostaddr.map(|a| a.to_string()),
+        port: n.port,
+        dbname: config.cluster.dbname.clone(),
+    });
+    address.collect()
+}

@@ -1,0 +1,100 @@
+//! Which path leads where: direct to a node, to a shard's primary, or through the poolers.
+//!
+//! Applications, and tools that stand in for them, go through PgBouncer and HAProxy. Whatever sets
+//! up, watches or repairs a server goes to it directly, with several hosts and
+//! `target_session_attrs`, and checks the role again on connect: a piped target may be stale.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::{Config, Node, Shard};
+use crate::error::{Code, Error, Result};
+use crate::pg::{Endpoint, Host, SessionAttrs, Ssl, SslMode};
+use crate::target::{Kind, Target};
+
+/// Direct to one server, whatever its role.
+pub fn node(config: &Config, node: &Node, user: &str) -> Result<Endpoint> {
+    endpoint(config, vec![host(node)], user, &config.cluster.dbname)
+}
+
+/// Direct to the shard's primary, wherever it is now.
+pub fn primary(config: &Config, shard: &Shard, user: &str) -> Result<Endpoint> {
+    let hosts = shard.nodes.iter().map(host).collect();
+    Ok(endpoint(config, hosts, user, &config.cluster.dbname)?.session_attrs(SessionAttrs::Primary))
+}
+
+/// Direct to the primary of a target: of the shard, or the node itself, which must then be one.
+pub fn primary_of(config: &Config, target: &Target, user: &str) -> Result<Endpoint> {
+    match &target.kind {
+        Kind::Shard(shard) => primary(config, shard, user),
+        Kind::Node { node, .. } => {
+            let endpoint = endpoint(config, vec![host(node)], user, &config.cluster.dbname)?;
+            Ok(endpoint.session_attrs(SessionAttrs::Primary))
+        }
+        _ => Err(not_postgres(target)),
+    }
+}
+
+/// As an application writes: through the poolers, or to the primary where there are none.
+pub fn writer(config: &Config, shard: &Shard, user: &str) -> Result<Endpoint> {
+    if config.poolers.is_empty() {
+        return primary(config, shard, user);
+    }
+    endpoint(config, poolers(config), user, &shard.name)
+}
+
+/// As an application reads from replicas: through the poolers, or to a standby where there are none.
+pub fn reader(config: &Config, shard: &Shard, user: &str) -> Result<Endpoint> {
+    if config.poolers.is_empty() {
+        let hosts = shard.nodes.iter().map(host).collect();
+        let endpoint = endpoint(config, hosts, user, &config.cluster.dbname)?;
+        return Ok(endpoint.session_attrs(SessionAttrs::PreferStandby));
+    }
+    endpoint(config, poolers(config), user, &format!("{}_ro", shard.name))
+}
+
+/// Direct to a pooler's console.
+pub fn console(config: &Config, pooler: &crate::config::Pooler, user: &str) -> Result<Endpoint> {
+    endpoint(config, vec![Host::new(&*pooler.host, pooler.hostaddr, pooler.port)], user, "pgbouncer")
+}
+
+/// Host and port of a URL, for people to read.
+pub fn host_and_port(url: &str) -> (String, Option<u16>) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => (host.to_owned(), port.parse().ok()),
+        _ => (authority.to_owned(), None),
+    }
+}
+
+fn host(node: &Node) -> Host {
+    Host::new(&*node.host, node.hostaddr, node.port)
+}
+
+fn poolers(config: &Config) -> Vec<Host> {
+    config.poolers.iter().map(|p| Host::new(&*p.host, p.hostaddr, p.port)).collect()
+}
+
+fn endpoint(config: &Config, hosts: Vec<Host>, user: &str, dbname: &str) -> Result<Endpoint> {
+    let connect = &config.connect;
+    let mode = match (&connect.sslmode, &connect.sslrootcert) {
+        (Some(mode), _) => mode.parse()?,
+        (None, Some(_)) => SslMode::VerifyFull,
+        (None, None) => SslMode::Prefer,
+    };
+    let system = connect.sslrootcert.as_deref() == Some(Path::new("system"));
+    let ssl = if system {
+        Ssl { mode, roots: Some(crate::pg::RootSource::System), ..Ssl::default() }
+    } else {
+        Ssl::new(mode, connect.sslrootcert.as_deref())
+    };
+    Ok(Endpoint::new(hosts, user, dbname)
+        .ssl(ssl)
+        .connect_timeout(Duration::from_secs(connect.connect_timeout_seconds.max(1))))
+}
+
+fn not_postgres(target: &Target) -> Error {
+    Error::new(Code::Unsupported, format!("\"{}\" is a {}, not a PostgreSQL server", target.name, target.kind_name()))
+        .hint("Name a shard or a node; `shardctl targets --kind shard` lists them.")
+}

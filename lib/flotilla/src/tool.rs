@@ -1,0 +1,168 @@
+//! Process start and end: the only place where a tool begins, and the only one where it ends.
+//!
+//! `main::<T>()` is generic over as little as parsing needs; everything after runs in one
+//! non-generic driver, so that a change here doesn't rebuild every tool's code.
+
+use std::io::{self, Write as _};
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use futures_util::FutureExt as _;
+
+use crate::context::Context;
+use crate::error::{Code, Error, Result};
+use crate::exit::Exit;
+use crate::fanout::{BoxFuture, panic_text};
+use crate::flags::Global;
+use crate::lock::FileLock;
+use crate::log;
+use crate::signal::{self, Stop};
+use crate::verb::{Effect, Verb};
+
+/// A tool: its command line, its verbs, and what runs them.
+pub trait Tool: Parser + Send + 'static {
+    /// The tool's name.
+    const NAME: &'static str;
+    /// Every verb, in the order of the help.
+    const VERBS: &'static [Verb];
+
+    /// The global flags as parsed.
+    fn global(&self) -> &Global;
+
+    /// The verb as parsed.
+    fn verb(&self) -> &'static Verb;
+
+    /// Runs the verb.
+    fn run(self, cx: Context) -> BoxFuture<'static, Result<()>>;
+}
+
+/// The whole of a tool's `main`.
+pub fn main<T: Tool>() -> ExitCode {
+    // Before anything else: with two providers in the tree and no default, rustls panics.
+    crate::tls::install();
+    let tool = match T::try_parse() {
+        Ok(tool) => tool,
+        Err(error) => return usage(&error),
+    };
+    let (verb, global) = (tool.verb(), tool.global().clone());
+    drive(T::NAME, verb, global, Box::new(move |cx| tool.run(cx)))
+}
+
+type Run = Box<dyn FnOnce(Context) -> BoxFuture<'static, Result<()>>>;
+
+/// Help goes to standard output with 0, a usage error to standard error with 2.
+fn usage(error: &clap::Error) -> ExitCode {
+    let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Err(e) if help && e.kind() != io::ErrorKind::BrokenPipe => Exit::Failed.into(),
+        _ if help => Exit::Ok.into(),
+        _ => Exit::Usage.into(),
+    }
+}
+
+fn drive(tool: &'static str, verb: &'static Verb, global: Global, run: Run) -> ExitCode {
+    log::start(global.verbose, global.quiet);
+    std::panic::set_hook(Box::new(|info| tracing::error!("{info}")));
+    if global.schema {
+        return finish(tool, Exit::Ok, print_schema(verb)).into();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            return finish(tool, Exit::Ok, Err(Error::internal("could not start the runtime").source(e))).into();
+        }
+    };
+    let (exit, signal) = runtime.block_on(async {
+        let stop = match Stop::listen() {
+            Ok(stop) => stop,
+            Err(e) => return (finish(tool, Exit::Ok, Err(e)), None),
+        };
+        let cx = Context::new(tool, verb, global, stop.clone());
+        let ended = AssertUnwindSafe(work(&cx, run)).catch_unwind().await;
+        let ended = ended.unwrap_or_else(|panic| {
+            Err(Error::internal(format!("internal error: {}", panic_text(panic.as_ref())))
+                .hint("This is a bug; report it with the output of -vv."))
+        });
+        (settle(&cx, ended), stop.by_signal())
+    });
+    // A thread that is blocked in a read of standard input must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(10));
+    if let Some(number) = signal {
+        signal::die(number);
+    }
+    exit.into()
+}
+
+/// Jitter, lock, then the verb itself.
+async fn work(cx: &Context, run: Run) -> Result<()> {
+    wait_jitter(cx).await?;
+    if cx.verb().effect > Effect::Reads && !cx.global().quiet {
+        let config = cx.config()?;
+        log::say(&format!("{}: cluster {} ({})", cx.tool(), config.cluster.name, config.path.display()));
+    }
+    let _lock = if cx.verb().exclusive && !cx.global().dry_run { Some(take_lock(cx).await?) } else { None };
+    run(cx.clone()).await
+}
+
+/// Takes the lock of this tool on this cluster, off the runtime's threads, for it may wait.
+async fn take_lock(cx: &Context) -> Result<FileLock> {
+    let (tool, cluster, wait) = (cx.tool(), cx.config()?.cluster.name.clone(), cx.global().lock_wait);
+    let lock = tokio::task::spawn_blocking(move || FileLock::take(tool, &cluster, wait));
+    tokio::select! {
+        taken = lock => taken.map_err(|e| Error::internal("waiting for the lock failed").source(e))?,
+        () = cx.stop().asked() => Err(signal::cancelled()),
+    }
+}
+
+async fn wait_jitter(cx: &Context) -> Result<()> {
+    let most = cx.global().jitter;
+    if most.is_zero() {
+        return Ok(());
+    }
+    let delay = most.mul_f64(rand::random::<f64>());
+    tracing::info!("starting in {}", humantime::format_duration(delay));
+    tokio::select! {
+        () = tokio::time::sleep(delay) => Ok(()),
+        () = cx.stop().asked() => Err(signal::cancelled()),
+    }
+}
+
+/// Flushes what was held back and merges how the lines ended with how the verb did.
+fn settle(cx: &Context, ended: Result<()>) -> Exit {
+    let flushed = cx.output().finish();
+    let lines = cx.output().tally().exit();
+    match ended.and(flushed) {
+        Err(e) if e.code() == Code::OutputClosed && cx.is_reads_only() => Exit::Ok,
+        ended => finish(cx.tool(), lines, ended),
+    }
+}
+
+/// Says what went wrong, in the words of the error, and yields the worse exit code.
+fn finish(tool: &str, lines: Exit, ended: Result<()>) -> Exit {
+    match ended {
+        Ok(()) => lines,
+        Err(error) => {
+            log::say(&error.text(tool));
+            lines.worst(error.exit())
+        }
+    }
+}
+
+fn print_schema(verb: &Verb) -> Result<()> {
+    let mut text = String::new();
+    for record in verb.records {
+        let schema = serde_json::to_string_pretty(&record.schema());
+        text.push_str(&schema.map_err(|e| Error::internal("a schema is not JSON").source(e))?);
+        text.push('\n');
+    }
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::new(Code::Io, "could not write to standard output").source(e))
+        }
+        _ => Ok(()),
+    }
+}
