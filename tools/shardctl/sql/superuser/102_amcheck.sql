@@ -1,0 +1,2 @@
+-- Checks of indexes and heaps.
+CREATE EXTENSION IF NOT EXISTS amcheck SCHEMA public;

@@ -1,0 +1,98 @@
+//! Topology, routing, keys and fan-out over a sharded PostgreSQL fleet.
+
+mod init;
+mod key;
+mod map;
+mod route;
+mod schema;
+mod sql;
+mod status;
+mod targets;
+
+use clap::{Parser, Subcommand};
+use flotilla::Context;
+use flotilla::error::Result;
+use flotilla::fanout::BoxFuture;
+use flotilla::flags::{Global, STYLES};
+use flotilla::tool::Tool;
+use flotilla::verb::Verb;
+
+/// Topology, routing, keys and fan-out over a sharded PostgreSQL fleet
+#[derive(Parser)]
+#[command(name = "shardctl", version, styles = STYLES, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verbs,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Subcommand)]
+enum Verbs {
+    /// Set up schema `flotilla`, roles and ownership on every shard
+    #[command(after_help = init::VERB.help())]
+    Init(init::Args),
+    /// List the servers and shards of the topology
+    #[command(after_help = targets::VERB.help())]
+    Targets(targets::Args),
+    /// One screen: shards, who leads, lag, epochs, pools, last ledger lines
+    #[command(after_help = status::VERB.help())]
+    Status(status::Args),
+    /// Show who owns which bucket, compare all shards, export it for applications
+    #[command(after_help = map::VERB.help())]
+    Map(map::Args),
+    /// Say which shard a key or a row id belongs to
+    #[command(after_help = route::VERB.help())]
+    Route(route::Args),
+    /// Make and take apart row ids and user ids
+    #[command(after_help = key::VERB_NEW.help())]
+    Key(key::Args),
+    /// Run SQL on the shard that owns a key, or on every shard
+    #[command(after_help = sql::VERB.help())]
+    Sql(sql::Args),
+}
+
+impl Tool for Cli {
+    const NAME: &'static str = "shardctl";
+    const VERBS: &'static [Verb] = &[
+        init::VERB,
+        targets::VERB,
+        status::VERB,
+        map::VERB,
+        map::VERB_RECONCILE,
+        route::VERB,
+        key::VERB_NEW,
+        key::VERB_PARSE,
+        sql::VERB,
+    ];
+
+    fn global(&self) -> &Global {
+        &self.global
+    }
+
+    fn verb(&self) -> &'static Verb {
+        match &self.verb {
+            Verbs::Init(_) => &init::VERB,
+            Verbs::Targets(_) => &targets::VERB,
+            Verbs::Status(_) => &status::VERB,
+            Verbs::Map(args) => args.verb(),
+            Verbs::Route(_) => &route::VERB,
+            Verbs::Key(args) => args.verb(),
+            Verbs::Sql(_) => &sql::VERB,
+        }
+    }
+
+    fn run(self, cx: Context) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            match self.verb {
+                Verbs::Init(args) => init::run(&cx, args).await,
+                Verbs::Targets(args) => targets::run(&cx, args).await,
+                Verbs::Status(args) => status::run(&cx, args).await,
+                Verbs::Map(args) => map::run(&cx, args).await,
+                Verbs::Route(args) => route::run(&cx, args).await,
+                Verbs::Key(args) => key::run(&cx, args).await,
+                Verbs::Sql(args) => sql::run(&cx, args).await,
+            }
+        })
+    }
+}

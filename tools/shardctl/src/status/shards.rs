@@ -1,0 +1,156 @@
+//! The shards: who leads, who follows and how far behind, what each owns.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flotilla::Context;
+use flotilla::config::Shard;
+use flotilla::error::{Error, Result};
+use flotilla::pg::Session;
+use flotilla::reach;
+use flotilla::record::{Line, Record};
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::ledger::LedgerRow;
+
+/// One shard.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct ShardStatus {
+    /// The node that takes writes.
+    leader: Option<String>,
+    /// How many servers the topology gives the shard.
+    nodes: Option<u32>,
+    /// How many replicas stream from the leader.
+    replicas_streaming: Option<u32>,
+    /// How many of them must have a commit before it is acknowledged.
+    replicas_sync: Option<u32>,
+    /// How far the slowest of them is behind in replaying, in bytes of WAL.
+    lag_bytes: Option<u64>,
+    /// The same as time, in seconds; 0 when nothing is to be replayed.
+    lag_seconds: Option<f64>,
+    /// The epoch of the shard's ownership, as a decimal string; null before `shardctl init`.
+    epoch: Option<String>,
+    /// How many buckets the shard owns.
+    bucket_count: Option<u32>,
+    /// The version of the server that leads.
+    server_version: Option<String>,
+}
+
+impl Record for ShardStatus {
+    const KIND: &'static str = "shardctl.status";
+    const COLUMNS: &'static [&'static str] = &[
+        "leader",
+        "nodes",
+        "replicas_streaming",
+        "replicas_sync",
+        "lag_bytes",
+        "lag_seconds",
+        "epoch",
+        "bucket_count",
+        "server_version",
+    ];
+}
+
+/// What was learnt about one shard.
+pub(super) struct Answer {
+    pub(super) shard: String,
+    took: Duration,
+    status: Result<ShardStatus>,
+    pub(super) ledger: Vec<LedgerRow>,
+}
+
+/// The leader's view of its replicas. The slowest decides.
+const REPLICAS: &str = "\
+SELECT count(*) FILTER (WHERE state = 'streaming'), \
+       count(*) FILTER (WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')), \
+       max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn))::bigint, \
+       extract(epoch FROM max(coalesce(replay_lag, interval '0'))) \
+FROM pg_catalog.pg_stat_replication WHERE state <> 'backup'";
+
+const OWNERSHIP: &str = "\
+SELECT flotilla.epoch(), coalesce(sum(last_bucket - first_bucket + 1) FILTER (WHERE state = 'owned'), 0) \
+FROM flotilla.ownership";
+
+/// Asks every shard's leader.
+pub(super) async fn read(cx: &Context, ledger: u16) -> Result<Vec<Answer>> {
+    let mut asked = JoinSet::new();
+    let limit = Arc::new(Semaphore::new(cx.jobs()));
+    for (at, shard) in cx.config()?.shards.iter().cloned().enumerate() {
+        let (cx, limit) = (cx.clone(), Arc::clone(&limit));
+        asked.spawn(async move {
+            let _permit = limit.acquire().await;
+            let began = Instant::now();
+            let (status, ledger) = match ask(&cx, &shard, ledger).await {
+                Ok((status, ledger)) => (Ok(status), ledger),
+                Err(error) => (Err(error), Vec::new()),
+            };
+            (at, Answer { shard: shard.name, took: began.elapsed(), status, ledger })
+        });
+    }
+    let mut answers = asked.join_all().await;
+    cx.stop().check()?;
+    answers.sort_by_key(|(at, _)| *at);
+    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+}
+
+/// Writes a line for each shard.
+pub(super) fn write(cx: &Context, answers: &[Answer]) -> Result<()> {
+    for answer in answers {
+        let target = Some(answer.shard.clone());
+        let line = match &answer.status {
+            Ok(status) => Line::ok(target, false, status.clone(), answer.took),
+            Err(error) => Line::failed(target, error, answer.took),
+        };
+        cx.output().line(&line)?;
+    }
+    Ok(())
+}
+
+async fn ask(cx: &Context, shard: &Shard, ledger: u16) -> Result<(ShardStatus, Vec<LedgerRow>)> {
+    let config = cx.config()?;
+    let session = cx.connect(reach::primary(config, shard, &config.users.monitor)?).await?;
+    cx.guarded(session.canceller(), async {
+        let mut status = ShardStatus {
+            leader: leader(shard, &session),
+            nodes: u32::try_from(shard.nodes.len()).ok(),
+            server_version: Some(session.server_version().to_owned()),
+            ..ShardStatus::default()
+        };
+        if let Some(row) = session.simple(REPLICAS).await?.first() {
+            status.replicas_streaming = row.get(0).and_then(|n| n.parse().ok());
+            status.replicas_sync = row.get(1).and_then(|n| n.parse().ok());
+            status.lag_bytes = row.get(2).and_then(|n| n.parse().ok());
+            status.lag_seconds = row.get(3).and_then(|n| n.parse().ok());
+        }
+        let Some(rows) = if_set_up(session.simple(OWNERSHIP).await)? else { return Ok((status, Vec::new())) };
+        if let Some(row) = rows.first() {
+            status.epoch = row.get(0).map(str::to_owned);
+            status.bucket_count = row.get(1).and_then(|n| n.parse().ok());
+        }
+        Ok((status, super::ledger::read(&session, ledger).await?))
+    })
+    .await
+}
+
+/// The topology's name for the server that answered.
+fn leader(shard: &Shard, session: &Session) -> Option<String> {
+    let host = session.host();
+    let node = shard.nodes.iter().find(|n| n.host == host.host && n.hostaddr == host.hostaddr && n.port == host.port);
+    node.map(|n| n.name.clone())
+}
+
+/// A shard that was never set up is no failure here: its other facts still count.
+fn if_set_up<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if missing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn missing(error: &Error) -> bool {
+    matches!(error.state(), Some("42P01" | "42883" | "3F000"))
+}
