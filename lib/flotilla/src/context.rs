@@ -1,7 +1,6 @@
 //! What a verb works with: flags, configuration, targets, output, deadline, the wish to stop.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -32,7 +31,6 @@ struct Inner {
     output: Output,
     stop: Stop,
     deadline: Option<Instant>,
-    reads_only: AtomicBool,
     run_id: Uuid,
     operator: Operator,
 }
@@ -46,7 +44,6 @@ impl Context {
             output: Output::new(global.output, global.quiet),
             stop,
             deadline: global.deadline.map(|d| Instant::now() + d),
-            reads_only: AtomicBool::new(verb.effect == Effect::Reads),
             run_id: Uuid::new_v4(),
             operator: Operator::current(),
             global,
@@ -97,14 +94,9 @@ impl Context {
         usize::from(self.0.global.jobs)
     }
 
-    /// Says that this call only reads, although its verb may change: a closed pipe is then no failure.
-    pub fn reads_only(&self) {
-        self.0.reads_only.store(true, Ordering::Relaxed);
-    }
-
     /// Whether this call only reads.
     pub fn is_reads_only(&self) -> bool {
-        self.0.reads_only.load(Ordering::Relaxed)
+        self.0.verb.effect == Effect::Reads
     }
 
     /// The targets of this run: `-t`, `--all`, or a pipe. When a reading verb names none, all shards.

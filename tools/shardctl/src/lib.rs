@@ -64,6 +64,7 @@ impl Tool for Cli {
         key::VERB_NEW,
         key::VERB_PARSE,
         sql::VERB,
+        sql::VERB_READ,
     ];
 
     fn global(&self) -> &Global {
@@ -78,7 +79,7 @@ impl Tool for Cli {
             Verbs::Map(args) => args.verb(),
             Verbs::Route(_) => &route::VERB,
             Verbs::Key(args) => args.verb(),
-            Verbs::Sql(_) => &sql::VERB,
+            Verbs::Sql(args) => args.verb(),
         }
     }
 

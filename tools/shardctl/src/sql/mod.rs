@@ -49,6 +49,18 @@ pub(crate) const VERB: Verb = Verb {
     ],
 };
 
+/// `sql` that only reads: with `--read-only` or `--max-lag`, or where the statement's first word says so.
+pub(crate) const VERB_READ: Verb = Verb {
+    name: "sql --read-only",
+    effect: Effect::Reads,
+    records: &[RecordInfo::of::<run::RowRecord>(), RecordInfo::of::<run::SqlResult>()],
+    examples: &[Example {
+        line: "shardctl sql --key 42 --max-lag 1s 'SELECT * FROM orders WHERE user_id = $1' --param 42",
+        does: "Read from a replica that is no more than a second behind",
+    }],
+    ..VERB
+};
+
 /// What to run, where, and as whom.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -107,6 +119,12 @@ impl Args {
     fn read_only(&self) -> bool {
         self.read_only || self.max_lag.is_some()
     }
+
+    /// The verb that this call is.
+    pub(crate) fn verb(&self) -> &'static Verb {
+        let reads = self.read_only() || self.sql.as_deref().is_some_and(source::only_reads);
+        if reads { &VERB_READ } else { &VERB }
+    }
 }
 
 /// Runs the statement, the file, or the load.
@@ -115,9 +133,6 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
         return copy::run(cx, table, args.new_id.as_deref(), args.role).await;
     }
     let source = source::Source::read(&args)?;
-    if args.read_only() || source.only_reads() {
-        cx.reads_only();
-    }
     match &args.key {
         Some(key) => owner::run(cx, key, &args, source).await,
         None => run::run(cx, args, source).await,

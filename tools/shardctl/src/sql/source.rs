@@ -32,12 +32,11 @@ impl Source {
         }
         Ok(if args.file.is_some() { Self::Script(text) } else { Self::Statement(text) })
     }
+}
 
-    /// Whether the statement says by its first word that it gives rows. A function in it may change
-    /// things all the same; this decides only what a closed pipe means, as for psql.
-    pub(super) fn only_reads(&self) -> bool {
-        let Self::Statement(text) = self else { return false };
-        let word: String = text.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
-        ["select", "table", "values", "show", "explain"].contains(&word.to_ascii_lowercase().as_str())
-    }
+/// Whether a statement says by its first word that it gives rows. A function in it may change things
+/// all the same; this decides only what a closed pipe means, as for psql, and what the ledger keeps.
+pub(super) fn only_reads(sql: &str) -> bool {
+    let word: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
+    ["select", "table", "values", "show", "explain"].contains(&word.to_ascii_lowercase().as_str())
 }

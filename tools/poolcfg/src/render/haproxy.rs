@@ -1,0 +1,146 @@
+//! `haproxy.cfg` of one balancer.
+
+use std::path::Path;
+
+use flotilla::config::{Config, Node, Shard};
+use flotilla::{Error, Result};
+use serde::Serialize;
+
+use super::{Certificates, template, text, unknown};
+
+#[derive(Serialize)]
+struct Values<'a> {
+    name: &'a str,
+    config: &'a str,
+    socket: String,
+    maxconn: u32,
+    address: String,
+    stats_port: Option<u16>,
+    authority: &'a str,
+    shards: Vec<ShardValues<'a>>,
+    haproxy: Settings,
+}
+
+#[derive(Serialize)]
+struct ShardValues<'a> {
+    name: &'a str,
+    write_port: Option<u16>,
+    read_port: Option<u16>,
+    nodes: Vec<NodeValues<'a>>,
+}
+
+#[derive(Serialize)]
+struct NodeValues<'a> {
+    name: &'a str,
+    host: &'a str,
+    address: String,
+    port: u16,
+    patroni: Endpoint,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Endpoint {
+    tls: bool,
+    address: String,
+    port: u16,
+}
+
+#[derive(Serialize)]
+struct Settings {
+    max_lag_bytes: u64,
+    inter_ms: u32,
+    fastinter_ms: u32,
+    fall: u32,
+    rise: u32,
+}
+
+/// The configuration of the balancer of this name; its control socket lies in `run`.
+pub fn haproxy(config: &Config, name: &str, run: &Path) -> Result<String> {
+    let balancer = config.balancers.iter().find(|b| b.name == name).ok_or_else(|| unknown(config, "balancer", name))?;
+    let settings = &config.haproxy;
+    let shards: Result<Vec<_>> = config.shards.iter().map(|shard| values(config, shard)).collect();
+    template::fill(
+        include_str!("haproxy.cfg.j2"),
+        &Values {
+            name,
+            config: text(&config.path)?,
+            socket: text(&run.join(format!("{name}.sock")))?.to_owned(),
+            maxconn: connections(config),
+            address: balancer.hostaddr.map_or_else(|| balancer.host.clone(), |a| a.to_string()),
+            stats_port: balancer.stats_port,
+            authority: text(Certificates::of(config)?.authority)?,
+            shards: shards?,
+            haproxy: Settings {
+                max_lag_bytes: settings.max_lag_bytes,
+                inter_ms: settings.inter_ms,
+                fastinter_ms: settings.fastinter_ms,
+                fall: settings.fall,
+                rise: settings.rise,
+            },
+        },
+    )
+}
+
+/// Every server connection that all poolers may open, and as much again for direct clients.
+fn connections(config: &Config) -> u32 {
+    let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let databases = count(config.shards.len()).saturating_mul(2);
+    let pooled = config.pgbouncer.default_pool_size.saturating_mul(2);
+    count(config.poolers.len()).saturating_mul(databases).saturating_mul(pooled).saturating_mul(2).max(1000)
+}
+
+fn values<'a>(config: &Config, shard: &'a Shard) -> Result<ShardValues<'a>> {
+    let nodes: Result<Vec<_>> = shard.nodes.iter().map(|node| node_values(config, node)).collect();
+    Ok(ShardValues { name: &shard.name, write_port: shard.write_port, read_port: shard.read_port, nodes: nodes? })
+}
+
+fn node_values<'a>(config: &Config, node: &'a Node) -> Result<NodeValues<'a>> {
+    let at = config.path.display();
+    let url = node.patroni.as_deref().ok_or_else(|| {
+        Error::config(format!("{at}: node \"{}\" has no patroni URL", node.name))
+            .hint("HAProxy asks Patroni which node is the primary; set `patroni`, as \"https://10.0.0.1:8008\".")
+    })?;
+    let patroni = endpoint(url).ok_or_else(|| {
+        Error::config(format!("{at}: node \"{}\": {url:?} is not a URL of Patroni's REST interface", node.name))
+            .hint("Write it as \"https://10.0.0.1:8008\".")
+    })?;
+    Ok(NodeValues {
+        name: &node.name,
+        host: &node.host,
+        address: node.hostaddr.map_or_else(|| node.host.clone(), |a| a.to_string()),
+        port: node.port,
+        patroni,
+    })
+}
+
+/// Scheme, host and port of a URL without a path.
+fn endpoint(url: &str) -> Option<Endpoint> {
+    let (tls, rest) = match url.split_once("://")? {
+        ("https", rest) => (true, rest),
+        ("http", rest) => (false, rest),
+        _ => return None,
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (address, port) = match rest.rsplit_once(':') {
+        Some((address, port)) if !address.ends_with(':') => (address, port.parse().ok()?),
+        _ => (rest, 8008),
+    };
+    let good = !address.is_empty() && !address.contains(['/', '@', ' ', '?', '#']);
+    good.then(|| Endpoint { tls, address: address.to_owned(), port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Endpoint, endpoint};
+
+    #[test]
+    fn urls_of_patroni_are_read_or_refused() {
+        let https = Endpoint { tls: true, address: "127.0.0.11".to_owned(), port: 15008 };
+        assert_eq!(endpoint("https://127.0.0.11:15008"), Some(https));
+        let plain = Endpoint { tls: false, address: "node".to_owned(), port: 8008 };
+        assert_eq!(endpoint("http://node/"), Some(plain));
+        for bad in ["node:8008", "ftp://node", "https://", "https://node:x", "https://u@node:1", "https://node/path"] {
+            assert_eq!(endpoint(bad), None, "{bad}");
+        }
+    }
+}

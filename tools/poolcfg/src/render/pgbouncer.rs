@@ -1,0 +1,102 @@
+//! `pgbouncer.ini` of one pooler.
+
+use flotilla::config::Config;
+use flotilla::{Error, Result};
+use serde::Serialize;
+
+use super::{Certificates, template, text, unknown};
+
+/// The role that may give orders on PgBouncer's console. It exists in the pooler alone.
+pub const POOL_ADMIN: &str = "pool_admin";
+
+#[derive(Serialize)]
+struct Values<'a> {
+    name: &'a str,
+    config: &'a str,
+    shards: Vec<Shard<'a>>,
+    hosts: String,
+    dbname: String,
+    address: String,
+    port: u16,
+    verifiers: &'a str,
+    admin: &'a str,
+    monitor: &'a str,
+    tls: &'a str,
+    authority: &'a str,
+    pgbouncer: Settings<'a>,
+}
+
+#[derive(Serialize)]
+struct Shard<'a> {
+    name: &'a str,
+    write_port: Option<u16>,
+    read_port: Option<u16>,
+}
+
+#[derive(Serialize)]
+struct Settings<'a> {
+    pool_mode: &'a str,
+    max_client_conn: u32,
+    default_pool_size: u32,
+    server_lifetime: u32,
+    server_login_retry: u32,
+}
+
+/// The configuration of the pooler of this name.
+pub fn pgbouncer(config: &Config, name: &str) -> Result<String> {
+    let pooler = config.poolers.iter().find(|p| p.name == name).ok_or_else(|| unknown(config, "pooler", name))?;
+    let at = config.path.display();
+    if config.balancers.is_empty() {
+        return Err(Error::config(format!("{at}: there are no balancers"))
+            .hint("A pooler reaches the shards through [[balancers]]; add one."));
+    }
+    let verifiers = config.secrets.verifiers.as_deref().ok_or_else(|| {
+        Error::config(format!("{at}: secrets.verifiers is not set"))
+            .hint("PgBouncer lets clients in by SCRAM verifiers; name their file.")
+    })?;
+    let certificates = Certificates::of(config)?;
+    // PgBouncer has no hostaddr: it connects to addresses, and certificates carry those too.
+    let hosts: Vec<String> =
+        config.balancers.iter().map(|b| b.hostaddr.map_or_else(|| b.host.clone(), |a| a.to_string())).collect();
+    let shards = config.shards.iter();
+    let settings = &config.pgbouncer;
+    template::fill(
+        include_str!("pgbouncer.ini.j2"),
+        &Values {
+            name,
+            config: text(&config.path)?,
+            shards: shards.map(|s| Shard { name: &s.name, write_port: s.write_port, read_port: s.read_port }).collect(),
+            hosts: hosts.join(","),
+            dbname: quoted(&config.cluster.dbname),
+            address: pooler.hostaddr.map_or_else(|| pooler.host.clone(), |a| a.to_string()),
+            port: pooler.port,
+            verifiers: text(verifiers)?,
+            admin: POOL_ADMIN,
+            monitor: &config.users.monitor,
+            tls: text(certificates.folder)?,
+            authority: text(certificates.authority)?,
+            pgbouncer: Settings {
+                pool_mode: &settings.pool_mode,
+                max_client_conn: settings.max_client_conn,
+                default_pool_size: settings.default_pool_size,
+                server_lifetime: settings.server_lifetime,
+                server_login_retry: settings.server_login_retry,
+            },
+        },
+    )
+}
+
+/// A value of a connection string, in quotes where it needs them.
+fn quoted(value: &str) -> String {
+    let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    if plain { value.to_owned() } else { format!("'{}'", value.replace('\'', "''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn odd_names_are_quoted() {
+        assert_eq!(super::quoted("app"), "app");
+        assert_eq!(super::quoted("it's"), "'it''s'");
+    }
+}
