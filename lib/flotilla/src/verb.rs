@@ -55,13 +55,22 @@ pub struct Verb {
 }
 
 impl Verb {
-    /// The examples as the end of `--help` shows them.
+    /// The commonest examples, as the end of `-h` shows them.
     pub fn help(&self) -> String {
-        use std::fmt::Write as _;
-        let mut text = String::from("Examples:\n");
-        for example in self.examples {
-            let _ = writeln!(text, "  # {}\n  $ {}", example.does, example.line);
-        }
-        text
+        text(&self.examples[..self.examples.len().min(2)])
     }
+
+    /// Every example, as the end of `--help` shows them.
+    pub fn long_help(&self) -> String {
+        text(self.examples)
+    }
+}
+
+fn text(examples: &[Example]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from("Examples:\n");
+    for example in examples {
+        let _ = writeln!(text, "  # {}\n  $ {}", example.does, example.line);
+    }
+    text
 }

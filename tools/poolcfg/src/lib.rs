@@ -23,7 +23,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Verbs {
     /// Write the configuration of poolers and balancers as records
-    #[command(after_help = rendering::VERB.help())]
+    #[command(after_help = rendering::VERB.help(), after_long_help = rendering::VERB.long_help())]
     Render(rendering::Args),
 }
 

@@ -30,25 +30,25 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Verbs {
     /// Set up schema `flotilla`, roles and ownership on every shard
-    #[command(after_help = init::VERB.help())]
+    #[command(after_help = init::VERB.help(), after_long_help = init::VERB.long_help())]
     Init(init::Args),
     /// List the servers and shards of the topology
-    #[command(after_help = targets::VERB.help())]
+    #[command(after_help = targets::VERB.help(), after_long_help = targets::VERB.long_help())]
     Targets(targets::Args),
     /// One screen: shards, who leads, lag, epochs, pools, last ledger lines
-    #[command(after_help = status::VERB.help())]
+    #[command(after_help = status::VERB.help(), after_long_help = status::VERB.long_help())]
     Status(status::Args),
     /// Show who owns which bucket, compare all shards, export it for applications
-    #[command(after_help = map::VERB.help())]
+    #[command(after_help = map::VERB.help(), after_long_help = map::VERB.long_help())]
     Map(map::Args),
     /// Say which shard a key or a row id belongs to
-    #[command(after_help = route::VERB.help())]
+    #[command(after_help = route::VERB.help(), after_long_help = route::VERB.long_help())]
     Route(route::Args),
     /// Make and take apart row ids and user ids
-    #[command(after_help = key::VERB_NEW.help())]
+    #[command(after_help = key::VERB_NEW.help(), after_long_help = key::VERB_NEW.long_help())]
     Key(key::Args),
     /// Run SQL on the shard that owns a key, or on every shard
-    #[command(after_help = sql::VERB.help())]
+    #[command(after_help = sql::VERB.help(), after_long_help = sql::VERB.long_help())]
     Sql(sql::Args),
 }
 

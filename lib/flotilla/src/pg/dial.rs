@@ -61,7 +61,8 @@ impl From<io::Error> for DialError {
 impl DialError {
     pub(super) fn error(self) -> Error {
         match self {
-            Self::Network(e) => Error::new(Code::Unreachable, plain(&e)),
+            Self::Network(e) => Error::new(Code::Unreachable, plain(&e))
+                .hint("Is the server running, and does it listen at this address? `shardctl targets` shows where each should be."),
             Self::Verdict(error) => error,
         }
     }

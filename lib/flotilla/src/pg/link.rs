@@ -94,6 +94,10 @@ impl<S> TlsConnect<S> for Established {
 pub(super) enum Link {
     Owned(Stream),
     Lent(Arc<Mutex<Aligned>>),
+    /// Stays open, when it is told to shut down, until the server has closed its side. So libpq
+    /// waits after a cancel request: only then has it been carried out, and PgBouncer 1.18 dies
+    /// when a client that asked for a cancel goes away before.
+    Patient(Stream),
 }
 
 /// The right to take a lent stream back.
@@ -163,7 +167,7 @@ fn lock(aligned: &Mutex<Aligned>) -> MutexGuard<'_, Aligned> {
 impl AsyncRead for Link {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Owned(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Owned(stream) | Self::Patient(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Lent(aligned) => lock(aligned).poll_read(cx, buf),
         }
     }
@@ -172,14 +176,14 @@ impl AsyncRead for Link {
 impl AsyncWrite for Link {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Owned(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Owned(stream) | Self::Patient(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Lent(aligned) => Pin::new(&mut lock(aligned).stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Owned(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Owned(stream) | Self::Patient(stream) => Pin::new(stream).poll_flush(cx),
             Self::Lent(aligned) => Pin::new(&mut lock(aligned).stream).poll_flush(cx),
         }
     }
@@ -187,6 +191,20 @@ impl AsyncWrite for Link {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Owned(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Patient(stream) => {
+                loop {
+                    let mut byte = [0];
+                    let mut read = ReadBuf::new(&mut byte);
+                    match poll_ready!(Pin::new(&mut *stream).poll_read(cx, &mut read)) {
+                        Ok(()) if !read.filled().is_empty() => {}
+                        // The server hangs up without further ado, over TLS too: either way it is done.
+                        Ok(()) | Err(_) => break,
+                    }
+                }
+                // A stream that is closed already can't be shut down; that is no failure.
+                let _ = poll_ready!(Pin::new(stream).poll_shutdown(cx));
+                Poll::Ready(Ok(()))
+            }
             Self::Lent(aligned) => Pin::new(&mut lock(aligned).stream).poll_shutdown(cx),
         }
     }
@@ -195,7 +213,7 @@ impl AsyncWrite for Link {
 impl TlsStream for Link {
     fn channel_binding(&self) -> ChannelBinding {
         match self {
-            Self::Owned(stream) => stream.binding(),
+            Self::Owned(stream) | Self::Patient(stream) => stream.binding(),
             Self::Lent(aligned) => lock(aligned).stream.binding(),
         }
     }

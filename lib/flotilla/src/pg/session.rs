@@ -206,7 +206,7 @@ impl Canceller {
     pub async fn cancel(&self) -> Result<()> {
         let request = async {
             let stream = self.dialer.open().await.map_err(super::dial::DialError::error)?;
-            self.token.cancel_query_raw(tokio::io::empty(), Established(Link::Owned(stream))).await?;
+            self.token.cancel_query_raw(tokio::io::empty(), Established(Link::Patient(stream))).await?;
             Ok(())
         };
         tokio::time::timeout(Self::LIMIT, request)

@@ -96,7 +96,7 @@ impl<R: Record> Line<R> {
 
 /// The JSON Schema of a line of `R`.
 pub(super) fn schema<R: Record>() -> Schema {
-    let mut generator = SchemaGenerator::new(SchemaSettings::draft2020_12());
+    let mut generator = SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize());
     let mut schema = generator.root_schema_for::<Line<R>>();
     let id = format!("{}/{}", R::KIND, R::MAJOR);
     schema.insert("title".to_owned(), id.clone().into());

@@ -45,10 +45,10 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum KeyVerb {
     /// Make new ids, unique over all shards and processes, sorted by time
-    #[command(after_help = VERB_NEW.help())]
+    #[command(after_help = VERB_NEW.help(), after_long_help = VERB_NEW.long_help())]
     New(new::Args),
     /// Say when and in which bucket an id was made
-    #[command(after_help = VERB_PARSE.help())]
+    #[command(after_help = VERB_PARSE.help(), after_long_help = VERB_PARSE.long_help())]
     Parse(parse::Args),
 }
 

@@ -1,0 +1,25 @@
+//! The architecture as plain processes, without containers.
+//!
+//! The binary `stack` brings a whole fleet up and down. The library is what it is made of, and
+//! what tests start single servers with: [`postgres`] and [`guard`].
+
+pub mod account;
+pub mod authority;
+mod clients;
+pub mod down;
+pub mod files;
+pub mod guard;
+pub mod member;
+pub mod parts;
+pub mod places;
+pub mod plan;
+pub mod ports;
+pub mod postgres;
+mod preflight;
+pub mod process;
+mod rendering;
+pub mod secrets;
+mod show;
+pub mod stack;
+pub mod supervisor;
+pub mod up;

@@ -1,0 +1,170 @@
+//! Patroni: the PostgreSQL nodes of every shard, and which of them leads.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::Duration;
+
+use flotilla::Result;
+use serde_json::json;
+
+use super::{Launch, Member, Need, Part, Stage, ask};
+use crate::authority::{Certificate, Usage};
+use crate::files::{File, Owner, fill};
+use crate::plan::{DATABASE, Host, Plan, text};
+use crate::postgres;
+use crate::secrets::{REPLICATION, REWIND, SUPERUSER, Secrets};
+
+/// Per shard one primary and two streaming replicas.
+pub(super) struct Patroni;
+
+/// The role that `up` logs in as through the pools.
+pub(super) const MONITOR: &str = "monitor";
+
+impl Part for Patroni {
+    fn name(&self) -> &'static str {
+        "postgresql"
+    }
+
+    fn needs(&self, plan: &Plan) -> Vec<Need> {
+        let audit = "/usr/lib/postgresql/15/lib/pgaudit.so";
+        vec![
+            Need::new(postgres::program("postgres"), "postgresql-15"),
+            Need::new(postgres::program("pg_rewind"), "postgresql-15"),
+            Need::new(audit, "postgresql-15-pgaudit"),
+            Need::new(plan.python_program("patroni"), "patroni 4.1.5 (by compose/install)"),
+        ]
+    }
+
+    fn members(&self, plan: &Plan) -> Vec<Member> {
+        plan.shards().into_iter().flat_map(|s| s.nodes).map(|host| member(plan, host)).collect()
+    }
+
+    fn topology(&self, plan: &Plan) -> Result<String> {
+        let values = json!({
+            "shards": plan.shards().iter().map(|s| json!({
+                "name": s.name, "write_port": s.write_port, "read_port": s.read_port, "nodes": s.nodes,
+            })).collect::<Vec<_>>(),
+            "port": plan.postgres_port(),
+            "rest": plan.patroni_port(),
+        });
+        fill(include_str!("shards.toml.j2"), &values)
+    }
+
+    fn files(&self, plan: &Plan, secrets: &Secrets, member: &Member) -> Result<Vec<File>> {
+        let folder = plan.configuration(&member.name);
+        let data = plan.data(&member.name);
+        let paths = [
+            plan.authority(),
+            plan.certificate(&member.name),
+            plan.key(&member.name),
+            data.join("postgres"),
+            data.join("pgpass"),
+            plan.run_folder().join(&member.name),
+            folder.join("bootstrap"),
+            folder.join("bootstrap.sql"),
+        ];
+        let [authority, certificate, key, data, passfile, socket, bootstrap, sql] = &paths;
+        let etcd: Vec<String> = plan.etcd().iter().map(|h| format!("{}:{}", h.address, plan.etcd_port())).collect();
+        let values = json!({
+            "stack": plan.name,
+            "shard": member.role,
+            "name": member.name,
+            "address": member.address,
+            "port": plan.postgres_port(),
+            "rest": plan.patroni_port(),
+            "etcd": etcd,
+            "authority": text(authority)?,
+            "certificate": text(certificate)?,
+            "key": text(key)?,
+            "data": text(data)?,
+            "passfile": text(passfile)?,
+            "socket": text(socket)?,
+            "bootstrap": text(bootstrap)?,
+            "bin": postgres::PROGRAMS,
+            "account": plan.servers.name,
+            "superuser": SUPERUSER,
+            "superuser_password": secrets.password(SUPERUSER),
+            "replication": REPLICATION,
+            "replication_password": secrets.password(REPLICATION),
+            "rewind": REWIND,
+            "rewind_password": secrets.password(REWIND),
+        });
+        let mut statements = String::new();
+        let _ = writeln!(statements, "create database {DATABASE};");
+        // The verifier, not the password: it's the same on every shard, as the poolers need it.
+        let verifier = secrets.verifier(MONITOR);
+        let _ = writeln!(statements, "create role {MONITOR} login in role pg_monitor password '{verifier}';");
+        let script = format!(
+            "#!/bin/sh\n# Run once by Patroni, with the superuser's connection string, after initdb.\n\
+             exec {}/psql -XAtq -v ON_ERROR_STOP=1 -f {} \"$1\"\n",
+            postgres::PROGRAMS,
+            text(sql)?,
+        );
+        Ok(vec![
+            File::new(folder.join("patroni.yml"), fill(include_str!("patroni.yml.j2"), &values)?)
+                .owner(Owner::Servers)
+                .private(),
+            File::new(bootstrap, script).owner(Owner::Servers).private().program(),
+            File::new(sql, statements).owner(Owner::Servers).private(),
+        ])
+    }
+
+    fn command(&self, plan: &Plan, member: &Member) -> Result<Launch> {
+        Launch::new(&plan.python_program("patroni"))?.path(&plan.configuration(&member.name).join("patroni.yml"))
+    }
+
+    fn probe(&self, plan: &Plan, _: &Secrets, member: &Member) -> Result<String, String> {
+        let state = ask::json(&ask::https(plan, member, plan.patroni_port(), "/patroni")?)?;
+        let value = |key: &str| state[key].as_str().unwrap_or("unknown").to_owned();
+        match (value("state").as_str(), value("role").as_str()) {
+            ("running", "primary") => {
+                let streaming = state["replication"]
+                    .as_array()
+                    .map_or(0, |all| all.iter().filter(|one| one["state"] == "streaming").count());
+                let wanted = plan.shards()[0].nodes.len() - 1;
+                if streaming < wanted {
+                    return Err(format!("{streaming} of {wanted} replicas are streaming"));
+                }
+                Ok("primary".to_owned())
+            }
+            ("running" | "streaming", "replica") if value("replication_state") == "streaming" => {
+                Ok("replica".to_owned())
+            }
+            ("running", "replica") => Err(format!("replication is {}", value("replication_state"))),
+            (state, _) => Err(state.to_owned()),
+        }
+    }
+
+    fn version(&self, _: &Plan) -> Command {
+        let mut command = Command::new(postgres::program("postgres"));
+        command.arg("--version");
+        command
+    }
+}
+
+fn member(plan: &Plan, host: Host) -> Member {
+    let shard = host.name.split('-').next().unwrap_or_default().to_owned();
+    // Balancers pass TLS through, so a pooler that connects to one sees the node's certificate and
+    // looks for the balancer's name or address in it.
+    let mut names = vec![host.name.clone()];
+    let mut addresses = vec![host.address.into()];
+    let mut joint = Vec::new();
+    for balancer in plan.balancers() {
+        names.push(balancer.name);
+        addresses.push(balancer.address.into());
+        joint.push(balancer.address.to_string());
+    }
+    // PgBouncer before 1.25 looks for its whole list of hosts as if it were one name.
+    names.push(joint.join(","));
+    let name = host.name.clone();
+    Member {
+        certificate: Certificate { name, names, addresses, usage: Usage::Both, owner: Owner::Servers },
+        name: host.name,
+        role: shard,
+        address: host.address,
+        ports: vec![("sql", plan.postgres_port()), ("rest", plan.patroni_port())],
+        stage: Stage::Database,
+        // A shutdown checkpoint may have much to write.
+        patience: Duration::from_secs(90),
+    }
+}

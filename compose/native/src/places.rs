@@ -1,0 +1,42 @@
+//! Where things lie outside the checkout: what can be made again, and what one stack is made of.
+
+use std::path::{Path, PathBuf};
+
+use flotilla::{Error, Result, env};
+
+/// The folder for downloads, build output and templates: `$FLOTILLA_CACHE`, else by the caller.
+pub fn cache() -> Result<PathBuf> {
+    if let Some(cache) = env::path("FLOTILLA_CACHE") {
+        return absolute(&cache);
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/cache/flotilla"));
+    }
+    under_home("XDG_CACHE_HOME", ".cache").map(|base| base.join("flotilla"))
+}
+
+/// The folder of one stack: `$FLOTILLA_STATE`, else by the caller and the stack's name.
+pub fn state(name: &str) -> Result<PathBuf> {
+    if let Some(state) = env::path("FLOTILLA_STATE") {
+        return absolute(&state);
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(Path::new("/var/lib/flotilla").join(name));
+    }
+    under_home("XDG_STATE_HOME", ".local/state").map(|base| base.join("flotilla").join(name))
+}
+
+fn under_home(variable: &str, below: &str) -> Result<PathBuf> {
+    if let Some(base) = env::path(variable).filter(|base| base.is_absolute()) {
+        return Ok(base);
+    }
+    let home = env::home().ok_or_else(|| {
+        Error::config("there is no home folder").hint("Set HOME, or FLOTILLA_CACHE and FLOTILLA_STATE.")
+    })?;
+    Ok(home.join(below))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path)
+        .map_err(|source| Error::config(format!("{} is not a usable path", path.display())).source(source))
+}

@@ -1,0 +1,69 @@
+//! Real PostgreSQL servers for tests: copied from a template, reached by Unix socket, in parallel.
+//!
+//! ```no_run
+//! use flotilla_native::postgres::{Options, Server, Template};
+//!
+//! # fn main() -> flotilla::Result<()> {
+//! let template = Template::cached(&flotilla_native::places::cache()?, 0)?;
+//! let primary = Server::start(&template, Options::default())?;
+//! let replica = primary.replica(Options::default())?;
+//! primary.psql("create table t (x int)")?;
+//! println!("{}", replica.conninfo("postgres"));
+//! # Ok(()) }
+//! ```
+//!
+//! A server starts in a few hundred milliseconds, belongs to a [`Guard`](crate::guard::Guard), and
+//! is gone with its folder when the [`Server`] is dropped or the process dies, by `kill -9` too.
+//! Durability is off, for nobody restores a test; the settings that only a restart can change are
+//! those of the real stack.
+
+mod options;
+mod server;
+mod template;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flotilla::{Code, Error, Result};
+
+pub use options::{Listen, Options, Tls};
+pub use server::{Server, Shutdown};
+pub use template::Template;
+
+/// The folder of PostgreSQL's programs, as Debian's packages lay them out.
+pub const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+
+/// The longest path of a Unix socket that Linux takes.
+pub const SOCKET_PATH_LIMIT: usize = 107;
+
+/// The path of one of PostgreSQL's programs.
+pub fn program(name: &str) -> PathBuf {
+    Path::new(PROGRAMS).join(name)
+}
+
+/// Frees the System V segment of a server that was killed before it could.
+///
+/// PostgreSQL keeps one small segment as an interlock for the data folder. It outlives a server
+/// that died by SIGKILL until the next start in the same folder; here there is no next start.
+pub(crate) fn release_shared_memory(folder: &Path) {
+    let Ok(lock) = fs::read_to_string(folder.join("data/postmaster.pid")) else { return };
+    // Line 7 holds the segment's key and id.
+    let Some(id) = lock.lines().nth(6).and_then(|line| line.split_ascii_whitespace().nth(1)) else { return };
+    // Gone already is as good.
+    let _ = Command::new("ipcrm").args(["-m", id]).output();
+}
+
+/// Runs a command to its end; what it wrote to standard error becomes the cause of the error.
+fn run(command: &mut Command, what: &str) -> Result<String> {
+    let output = command.output().map_err(|source| {
+        Error::new(Code::NotFound, format!("could not run {}", command.get_program().to_string_lossy()))
+            .hint("Run compose/install, which installs what is missing.")
+            .source(source)
+    })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Error::new(Code::QueryFailed, format!("{what} failed ({})", output.status)).source(said))
+}

@@ -1,0 +1,189 @@
+//! One stack: what is recorded about it, and the lock that keeps two runs apart.
+
+use std::fs::{self, TryLockError};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flotilla::{Code, Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::account::Account;
+use crate::files::{self, File, Owner};
+use crate::parts::{self, Member, Part};
+use crate::plan::Plan;
+use crate::supervisor::Supervisor;
+
+/// What the stack's folder says about it. Its presence is what makes a folder a stack's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// The layout of the folder.
+    pub layout: u32,
+    /// The stack's name.
+    pub name: String,
+    /// The base port.
+    pub base_port: u16,
+    /// Marks every process of the stack.
+    pub mark: String,
+}
+
+/// The layout that this version writes.
+const LAYOUT: u32 = 1;
+
+/// A stack that this process has to itself.
+#[derive(Debug)]
+pub struct Stack {
+    /// What it consists of.
+    pub plan: Plan,
+    /// What is recorded about it.
+    pub record: Record,
+    lock: fs::File,
+}
+
+/// Which stack is meant.
+#[derive(Clone, Debug)]
+pub struct Which {
+    /// Its name.
+    pub name: String,
+    /// The base port; as recorded, or the default, where it isn't given.
+    pub base_port: Option<u16>,
+    /// Its folder.
+    pub state: PathBuf,
+    /// The cache folder.
+    pub cache: PathBuf,
+}
+
+impl Record {
+    fn path(state: &Path) -> PathBuf {
+        state.join("stack.json")
+    }
+
+    /// The record in a folder; none when it is no stack's.
+    pub fn read(state: &Path) -> Result<Option<Self>> {
+        let path = Self::path(state);
+        let Some(text) = files::read_if_there(&path)? else { return Ok(None) };
+        let record: Self = serde_json::from_str(&text)
+            .map_err(|source| Error::config(format!("{} is damaged", path.display())).source(source))?;
+        if record.layout > LAYOUT {
+            return Err(Error::config(format!("{} was written by a newer version", path.display()))
+                .hint("Use that version, or take the stack down with it first."));
+        }
+        Ok(Some(record))
+    }
+}
+
+impl Which {
+    /// The plan of a stack that is recorded like this, or not yet.
+    pub fn plan(&self, record: Option<&Record>) -> Result<Plan> {
+        if let Some(record) = record {
+            let same = record.name == self.name && self.base_port.is_none_or(|port| port == record.base_port);
+            if !same {
+                return Err(Error::config(format!(
+                    "{} holds the stack \"{}\" with base port {}",
+                    self.state.display(),
+                    record.name,
+                    record.base_port
+                ))
+                .hint("Give this one another --name, or remove that one with `compose/down --wipe`."));
+            }
+        }
+        let tools = std::env::current_exe().ok().and_then(|me| Some(me.parent()?.to_owned()));
+        let plan = Plan {
+            name: self.name.clone(),
+            base_port: self.base_port.or(record.map(|r| r.base_port)).unwrap_or(crate::plan::BASE_PORT),
+            state: self.state.clone(),
+            cache: self.cache.clone(),
+            tools: tools.ok_or_else(|| Error::internal("this program's folder is unknown"))?,
+            servers: Account::server()?,
+            client: client()?,
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+}
+
+/// Who is at the keyboard: sudo tells who called it.
+fn client() -> Result<Account> {
+    match flotilla::env::var("SUDO_UID") {
+        Some(uid) if rustix::process::geteuid().is_root() => Account::lookup(&uid),
+        _ => Account::caller(),
+    }
+}
+
+impl Stack {
+    /// Takes an existing stack for this process alone.
+    pub fn open(which: &Which) -> Result<Option<Self>> {
+        let Some(record) = Record::read(&which.state)? else { return Ok(None) };
+        let plan = which.plan(Some(&record))?;
+        let lock = lock(&plan)?;
+        Ok(Some(Self { plan, record, lock }))
+    }
+
+    /// Takes the stack, and makes its folder and record if they aren't there yet.
+    pub fn create(plan: Plan) -> Result<Self> {
+        let made = files::folder(&plan, Path::new(""), Owner::Caller, 0o755);
+        made?;
+        let lock = lock(&plan)?;
+        let record = Record::read(&plan.state)?.unwrap_or_else(|| Record {
+            layout: LAYOUT,
+            name: plan.name.clone(),
+            base_port: plan.base_port,
+            mark: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 12]>()),
+        });
+        let text = serde_json::to_string_pretty(&record).map_err(|e| Error::internal("no JSON").source(e))?;
+        File::new(Record::path(&plan.state), text + "\n").write(&plan)?;
+        Ok(Self { plan, record, lock })
+    }
+
+    /// Its supervisor.
+    pub fn supervisor(&self) -> Supervisor<'_> {
+        Supervisor::new(&self.plan, &self.record.mark)
+    }
+
+    /// Every member with the part it belongs to, in the order of starting.
+    pub fn members(plan: &Plan) -> Vec<(&'static dyn Part, Member)> {
+        let mut members: Vec<_> =
+            parts::all().iter().flat_map(|part| part.members(plan).into_iter().map(|member| (*part, member))).collect();
+        members.sort_by_key(|(_, member)| member.stage);
+        members
+    }
+
+    /// Removes the stack's folder with all its data. The stack must be down.
+    pub fn wipe(self) -> Result<()> {
+        let state = self.plan.state.clone();
+        let failed = |source: std::io::Error| {
+            Error::new(Code::Io, format!("could not remove {}", state.display())).source(source)
+        };
+        // The record goes last: a removal that was cut off can be taken up again.
+        for entry in fs::read_dir(&state).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path == Record::path(&state) {
+                continue;
+            }
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(failed)?;
+        }
+        fs::remove_file(Record::path(&state)).map_err(failed)?;
+        fs::remove_dir(&state).map_err(failed)?;
+        drop(self.lock);
+        Ok(())
+    }
+}
+
+fn lock(plan: &Plan) -> Result<fs::File> {
+    let path = plan.state.join("lock");
+    let failed = |source: std::io::Error| {
+        Error::new(Code::Io, format!("could not open {}", path.display()))
+            .hint("Run as the user who started the stack.")
+            .source(source)
+    };
+    let file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::new(Code::LockHeld, format!("another run is working on the stack \"{}\"", plan.name))
+                .hint("Wait until it has ended."))
+        }
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}

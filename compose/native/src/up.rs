@@ -1,0 +1,178 @@
+//! `stack up`: everything runs and answers, or an error says what doesn't and why.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use flotilla::{Code, Error, Result};
+
+use crate::files::{self, Owner};
+use crate::parts::{self, Member, Part, Stage};
+use crate::plan::Plan;
+use crate::secrets::Secrets;
+use crate::stack::{Stack, Which};
+use crate::supervisor::{self, Supervisor};
+use crate::{authority, clients, down, preflight, show};
+
+/// How long all parts together may take until they answer.
+const LIMIT: Duration = Duration::from_mins(3);
+/// How often a member is asked.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Brings the stack up and prints its table.
+pub fn up(which: &Which) -> Result<()> {
+    let began = Instant::now();
+    let known = Stack::open(which)?;
+    let new = known.is_none();
+    let plan = match &known {
+        Some(stack) => stack.plan.clone(),
+        None => which.plan(None)?,
+    };
+    let members = Stack::members(&plan);
+    check(&plan, &members, known.as_ref())?;
+    let stack = match known {
+        Some(stack) => stack,
+        None => Stack::create(plan)?,
+    };
+    let plan = &stack.plan;
+    if new {
+        show::say(&format!("making the stack \"{}\" in {}", plan.name, plan.state.display()));
+    }
+    let supervisor = stack.supervisor();
+    if supervisor.running().is_none() && !supervisor.processes().is_empty() {
+        show::say("the supervisor has died; stopping what it left behind");
+        down::stop(&stack)?;
+    }
+    let secrets = write(plan, &members, &supervisor)?;
+    let changed = start(plan, &secrets, &members, &supervisor)?;
+    let answers = wait(plan, &secrets, &members.iter().collect::<Vec<_>>())?;
+    show::table(plan, &members, &answers)?;
+    let seconds = began.elapsed().as_secs_f64();
+    show::say(&if changed {
+        format!("the stack \"{}\" is up after {seconds:.1} s; `. compose/env` makes it yours", plan.name)
+    } else {
+        format!("the stack \"{}\" was up already; nothing was changed", plan.name)
+    });
+    Ok(())
+}
+
+/// Everything that can be known to fail is found before anything is touched.
+fn check(plan: &Plan, members: &[(&'static dyn Part, Member)], known: Option<&Stack>) -> Result<()> {
+    let mut needs = supervisor::needs();
+    needs.extend(parts::all().iter().flat_map(|part| part.needs(plan)));
+    preflight::programs(&needs)?;
+    preflight::paths(plan)?;
+    preflight::clock(plan)?;
+    if known.is_none() {
+        preflight::disk(&plan.state)?;
+    }
+    let supervisor = known.map(Stack::supervisor);
+    let free = |member: &Member| supervisor.as_ref().is_none_or(|s| s.running().is_none() || !s.is_up(member));
+    if supervisor.as_ref().is_some_and(|s| s.running().is_none() && !s.processes().is_empty()) {
+        // What a dead supervisor left behind still holds its ports; it is stopped first.
+        return Ok(());
+    }
+    preflight::ports(members.iter().map(|(_, member)| member).filter(|member| free(member)))
+}
+
+/// Writes every file that is missing or differs. Servers that run keep the ones they read at start.
+fn write(plan: &Plan, members: &[(&'static dyn Part, Member)], supervisor: &Supervisor<'_>) -> Result<Secrets> {
+    let open = [("tls", Owner::Caller), ("secrets", Owner::Caller), ("service", Owner::Servers)];
+    for (folder, owner) in open.into_iter().chain([("conf", Owner::Servers), ("log", Owner::Servers)]) {
+        files::folder(plan, Path::new(folder), owner, 0o755)?;
+    }
+    files::folder(plan, &plan.log("supervisor"), Owner::Servers, 0o755)?;
+    for folder in ["data", "run"] {
+        files::folder(plan, Path::new(folder), Owner::Servers, 0o700)?;
+    }
+    let secrets = Secrets::prepare(plan)?;
+    let mut certificates: Vec<_> = members.iter().map(|(_, member)| member.certificate.clone()).collect();
+    certificates.push(clients::operator());
+    authority::prepare(plan, &certificates)?;
+    clients::write(plan, &secrets)?;
+    for (part, member) in members {
+        for folder in [plan.configuration(&member.name), plan.data(&member.name), plan.run_folder().join(&member.name)]
+        {
+            files::folder(plan, &folder, Owner::Servers, 0o700)?;
+        }
+        for file in part.files(plan, &secrets, member)? {
+            file.write(plan)?;
+        }
+        supervisor.define(member, &part.command(plan, member)?)?;
+    }
+    Ok(secrets)
+}
+
+/// Starts what isn't running: first the foundation, and when that answers all the rest.
+fn start(
+    plan: &Plan,
+    secrets: &Secrets,
+    members: &[(&'static dyn Part, Member)],
+    supervisor: &Supervisor<'_>,
+) -> Result<bool> {
+    let mut changed = false;
+    if supervisor.running().is_none() {
+        let all: Vec<Member> = members.iter().map(|(_, member)| member.clone()).collect();
+        supervisor.start(&all)?;
+        changed = true;
+    }
+    let (first, rest): (Vec<_>, Vec<_>) = members.iter().partition(|(_, member)| member.stage == Stage::Foundation);
+    changed |= supervisor.up(&first.iter().map(|(_, member)| member).collect::<Vec<_>>())?;
+    if changed {
+        wait(plan, secrets, &first)?;
+    }
+    changed |= supervisor.up(&rest.iter().map(|(_, member)| member).collect::<Vec<_>>())?;
+    Ok(changed)
+}
+
+/// Asks every member until it answers; what each answered, by name.
+pub(crate) fn wait(
+    plan: &Plan,
+    secrets: &Secrets,
+    members: &[&(&'static dyn Part, Member)],
+) -> Result<BTreeMap<String, String>> {
+    let began = Instant::now();
+    let asked: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = members
+            .iter()
+            .map(|(part, member)| scope.spawn(move || (member, until_it_answers(plan, secrets, *part, member, began))))
+            .collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    let mut answers = BTreeMap::new();
+    for (member, answer) in asked {
+        match answer {
+            Ok(answer) => drop(answers.insert(member.name.clone(), answer)),
+            Err(why) => {
+                let log = plan.log(&member.name);
+                return Err(Error::new(Code::Unreachable, format!("\"{}\" does not answer: {why}", member.name))
+                    .hint(format!("The end of {}/current:\n{}", log.display(), supervisor::tail(&log, 12))));
+            }
+        }
+    }
+    Ok(answers)
+}
+
+fn until_it_answers(
+    plan: &Plan,
+    secrets: &Secrets,
+    part: &dyn Part,
+    member: &Member,
+    began: Instant,
+) -> Result<String, String> {
+    let mut waited = false;
+    loop {
+        match part.probe(plan, secrets, member) {
+            Ok(answer) => {
+                if waited {
+                    let seconds = began.elapsed().as_secs_f64();
+                    show::say(&format!("  {:<16} {answer} ({seconds:.1} s)", member.name));
+                }
+                return Ok(answer);
+            }
+            Err(why) if began.elapsed() > LIMIT => return Err(why),
+            Err(_) => waited = true,
+        }
+        std::thread::sleep(PAUSE);
+    }
+}

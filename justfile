@@ -1,0 +1,45 @@
+# `just` alone lists the recipes. CI runs `tests/run`, which calls `just check`.
+
+export PATH := env("FLOTILLA_TOOLS", "") + ":" + env("PATH")
+
+_list:
+    @just --list
+
+# Everything that needs no server: format, lints, licences, scripts, generated files.
+check: fmt-check clippy deny shell docs-check gen-check
+
+# Format all code.
+fmt:
+    cargo fmt --all
+
+fmt-check:
+    cargo fmt --all --check
+
+clippy:
+    cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+# Licences, sources and banned crates; needs no network.
+deny:
+    cargo deny --offline --log-level error check bans licenses sources
+
+shell:
+    shellcheck -x $(git ls-files | xargs grep -lE '^#!.*\b(ba|da)?sh\b' --)
+
+docs-check:
+    RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps --quiet
+
+# Write man pages, completions, schemas and the tables of docs/contract.md.
+gen:
+    cargo run --release --locked --quiet -p flotilla-man
+
+gen-check:
+    cargo run --release --locked --quiet -p flotilla-man -- --check
+    mandoc -Tlint -Wwarning man/out/*.[157]
+
+# All tests, as CI runs them.
+test *ARGS:
+    tests/run {{ARGS}}
+
+# Ratios measured side by side.
+bench:
+    cargo run --release --locked -p flotilla-tests --bin bench

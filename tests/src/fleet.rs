@@ -1,0 +1,287 @@
+//! PostgreSQL servers as the shards of a cluster, with topology, roles and passwords.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::{Deref, DerefMut};
+use std::thread;
+
+use flotilla_native::places;
+use flotilla_native::postgres::{Options, Server, Template};
+
+use crate::sandbox::Sandbox;
+use crate::tls::Identity;
+use crate::topology::{NodeEntry, ShardEntry, Topology};
+
+/// The roles that log in by password, and their passwords. Words that occur nowhere else, so that a
+/// leaked one is found.
+pub const PASSWORDS: [(&str, &str); 6] = [
+    ("app", "planted-Zx81-app"),
+    ("app_ro", "planted-Zx81-reader"),
+    ("analytics", "planted-Zx81-analytics"),
+    ("migrator", "planted-Zx81-migrator"),
+    ("monitor", "planted-Zx81-monitor"),
+    ("backup", "planted-Zx81-backup"),
+];
+
+/// Running servers and the sandbox in which tools know them.
+#[derive(Debug)]
+pub struct Fleet {
+    /// The shards, `s0` first.
+    pub shards: Vec<Shard>,
+    /// What `flotilla.toml` says; change it and write it with [`Fleet::write_topology`].
+    pub topology: Topology,
+    sandbox: Sandbox,
+}
+
+/// One shard.
+#[derive(Debug)]
+pub struct Shard {
+    /// Its name.
+    pub name: String,
+    /// Its servers, the first primary first.
+    pub nodes: Vec<Node>,
+}
+
+/// One server of a shard.
+#[derive(Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// The server.
+    pub server: Server,
+}
+
+/// What a fleet is to be.
+#[derive(Debug)]
+pub struct Builder {
+    name: String,
+    shards: u8,
+    replicas: u8,
+    key_type: String,
+    buckets: u32,
+    init: bool,
+    options: Options,
+    tls: Option<Identity>,
+}
+
+impl Fleet {
+    /// A fleet to be: one cluster `demo` of two shards without replicas, not yet set up.
+    #[expect(clippy::new_ret_no_self, reason = "a fleet is started, not constructed")]
+    pub fn new() -> Builder {
+        Builder {
+            name: "demo".to_owned(),
+            shards: 2,
+            replicas: 0,
+            key_type: "bigint".to_owned(),
+            buckets: 1024,
+            init: false,
+            options: Options::default(),
+            tls: None,
+        }
+    }
+
+    /// The first server of a shard: its primary, unless the test has changed that.
+    pub fn primary(&self, shard: usize) -> &Server {
+        &self.shards[shard].nodes[0].server
+    }
+
+    /// A later server of a shard.
+    pub fn replica(&self, shard: usize, replica: usize) -> &Server {
+        &self.shards[shard].nodes[replica + 1].server
+    }
+
+    /// Runs SQL on a shard as the superuser, past all tools.
+    #[track_caller]
+    pub fn psql(&self, shard: usize, sql: &str) -> String {
+        let done = self.primary(shard).psql_in(&self.topology.dbname, sql);
+        done.unwrap_or_else(|e| panic!("{sql}: {}", e.text("psql")))
+    }
+
+    /// Writes the topology as it is now.
+    pub fn write_topology(&mut self) {
+        let text = self.topology.to_string();
+        self.sandbox.topology(text);
+    }
+
+    /// What all shards hold that a tool could have changed, as one text: to be compared before and
+    /// after something that must touch nothing.
+    pub fn state(&self) -> String {
+        let mut state = String::new();
+        for (at, shard) in self.shards.iter().enumerate() {
+            let relations = "SELECT string_agg(n.nspname || '.' || c.relname || ' ' || coalesce(c.relacl::text, '-'), E'\\n' \
+                             ORDER BY 1) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                             WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
+            let roles = "SELECT string_agg(rolname || ' ' || coalesce(rolpassword, '-'), E'\\n' ORDER BY 1) FROM pg_authid";
+            let _ = writeln!(state, "{}\n{}\n{}", shard.name, self.psql(at, relations), self.psql(at, roles));
+            if self.psql(at, "SELECT to_regclass('flotilla.ownership') IS NOT NULL") == "t" {
+                for table in ["version", "ownership", "tables", "ledger"] {
+                    let rows = format!("SELECT string_agg(t::text, E'\\n' ORDER BY t::text) FROM flotilla.{table} t");
+                    let _ = writeln!(state, "{}", self.psql(at, &rows));
+                }
+            }
+        }
+        state
+    }
+}
+
+impl Deref for Fleet {
+    type Target = Sandbox;
+
+    fn deref(&self) -> &Sandbox {
+        &self.sandbox
+    }
+}
+
+impl DerefMut for Fleet {
+    fn deref_mut(&mut self) -> &mut Sandbox {
+        &mut self.sandbox
+    }
+}
+
+impl Builder {
+    /// The cluster's name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// How many shards.
+    #[must_use]
+    pub fn shards(mut self, shards: u8) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// How many streaming replicas each shard has.
+    #[must_use]
+    pub fn replicas(mut self, replicas: u8) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// The type of the shard key.
+    #[must_use]
+    pub fn key_type(mut self, key_type: &str) -> Self {
+        key_type.clone_into(&mut self.key_type);
+        self
+    }
+
+    /// How many buckets.
+    #[must_use]
+    pub fn buckets(mut self, buckets: u32) -> Self {
+        self.buckets = buckets;
+        self
+    }
+
+    /// Sets the shards up by `shardctl init`.
+    #[must_use]
+    pub fn init(mut self) -> Self {
+        self.init = true;
+        self
+    }
+
+    /// Sets a parameter of every server.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.options = self.options.set(name, value);
+        self
+    }
+
+    /// Puts a line before the rest of every server's `pg_hba.conf`.
+    #[must_use]
+    pub fn rule(mut self, line: &str) -> Self {
+        self.options = self.options.rule(line);
+        self
+    }
+
+    /// Lets every local user in without a password, for runs that have no password file.
+    #[must_use]
+    pub fn trusting(self) -> Self {
+        self.rule("local all all trust")
+    }
+
+    /// Puts the servers on TCP, with this certificate; tools connect to `localhost` by `verify-full`.
+    #[must_use]
+    pub fn tls(mut self, identity: Identity) -> Self {
+        self.tls = Some(identity);
+        self
+    }
+
+    /// Starts all servers at once and writes what tools need to know of them.
+    pub fn start(self) -> Fleet {
+        let mut sandbox = Sandbox::new();
+        let options = self.options_in(&sandbox);
+        let shards: Vec<Shard> = thread::scope(|scope| {
+            let (builder, options) = (&self, &options);
+            let starting: Vec<_> =
+                (0..self.shards).map(|number| scope.spawn(move || builder.shard(number, options))).collect();
+            starting.into_iter().map(|shard| shard.join().expect("a shard starts")).collect()
+        });
+        sandbox.file("passwords", passwords());
+        sandbox.file("secrets/userlist.txt", verifiers());
+        sandbox.set("PGPASSFILE", sandbox.path().join("passwords").display().to_string());
+        let mut topology = Topology {
+            name: self.name.clone(),
+            buckets: self.buckets,
+            key_type: self.key_type.clone(),
+            rest: "[secrets]\nverifiers = \"secrets/userlist.txt\"\n".to_owned(),
+            shards: shards.iter().map(|shard| entry(shard, self.tls.is_some())).collect(),
+            ..Topology::default()
+        };
+        if self.tls.is_some() {
+            topology.connect.push("sslrootcert = \"tls/ca.crt\"".to_owned());
+        }
+        let mut fleet = Fleet { shards, topology, sandbox };
+        fleet.write_topology();
+        if self.init {
+            fleet.shardctl(["init", "--all"]).run().ok();
+        }
+        fleet
+    }
+
+    fn options_in(&self, sandbox: &Sandbox) -> Options {
+        let Some(identity) = &self.tls else { return self.options.clone() };
+        let tls = identity.write(sandbox);
+        // The superuser has no password; over TCP the caller's address must do.
+        self.options.clone().rule("host all postgres samehost trust").listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).tls(tls)
+    }
+
+    fn shard(&self, number: u8, options: &Options) -> Shard {
+        let cache = places::cache().expect("the cache folder");
+        let template = Template::cached(&cache, number).unwrap_or_else(|e| panic!("{}", e.text("template")));
+        let start = |result: flotilla::Result<Server>| result.unwrap_or_else(|e| panic!("{}", e.text("postgres")));
+        let primary = start(Server::start(&template, options.clone()));
+        primary.psql("CREATE DATABASE app").unwrap_or_else(|e| panic!("{}", e.text("psql")));
+        let replicas = thread::scope(|scope| {
+            let (primary, start) = (&primary, &start);
+            let starting: Vec<_> =
+                (0..self.replicas).map(|_| scope.spawn(move || start(primary.replica(options.clone())))).collect();
+            starting.into_iter().map(|replica| replica.join().expect("a replica starts")).collect::<Vec<_>>()
+        });
+        let name = format!("s{number}");
+        let servers = std::iter::once(primary).chain(replicas);
+        let nodes = ('a'..).zip(servers).map(|(letter, server)| Node { name: format!("{name}-{letter}"), server });
+        Shard { nodes: nodes.collect(), name }
+    }
+}
+
+fn entry(shard: &Shard, tcp: bool) -> ShardEntry {
+    let nodes = shard.nodes.iter().map(|node| {
+        let socket = node.server.socket_folder().display().to_string();
+        let host = if tcp { "localhost".to_owned() } else { socket };
+        NodeEntry { name: node.name.clone(), host, port: node.server.port() }
+    });
+    ShardEntry { name: shard.name.clone(), initial_buckets: None, nodes: nodes.collect() }
+}
+
+/// `.pgpass`: the same roles and passwords on every server.
+fn passwords() -> String {
+    PASSWORDS.map(|(role, password)| format!("*:*:*:{role}:{password}\n")).concat()
+}
+
+/// PgBouncer's `auth_file`.
+fn verifiers() -> String {
+    let verifier = |password: &str| postgres_protocol::password::scram_sha_256(password.as_bytes());
+    PASSWORDS.map(|(role, password)| format!("\"{role}\" \"{}\"\n", verifier(password))).concat()
+}

@@ -1,0 +1,52 @@
+//! Manners: how every verb of every tool behaves in pipes, under cron and under signals.
+//!
+//! The verbs come from the tools' own registry, so a new one that has no [`rows::Row`] fails here. Each
+//! test is one manner, held against all rows on one fleet; what fails is reported by row.
+
+mod empty_input;
+mod environment;
+mod locks;
+mod rows;
+mod runs;
+mod schema;
+mod secrets;
+mod signals;
+mod streams;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use flotilla_tests::Fleet;
+
+pub(crate) use rows::{pools, registry};
+use rows::{ROWS, Row};
+
+/// Two shards, set up, with a table of the application's and a topology that has poolers.
+fn fleet() -> Fleet {
+    prepared(Fleet::new().init().start())
+}
+
+/// Adds what the rows work on.
+fn prepared(fleet: Fleet) -> Fleet {
+    for at in 0..fleet.shards.len() {
+        fleet.psql(at, "SET ROLE owner; CREATE TABLE notes (id bigint, user_id bigint, text text, PRIMARY KEY (user_id, id))");
+        fleet.psql(at, "SET ROLE owner; SELECT flotilla.protect('notes', 'user_id')");
+    }
+    fleet.file("pools.toml", pools());
+    fleet
+}
+
+/// Holds one manner against each row that it concerns, and reports all that fail.
+fn every(concerns: impl Fn(&Row) -> bool, check: impl Fn(&Row)) {
+    let mut failed = Vec::new();
+    let mut held = 0;
+    for row in ROWS.iter().filter(|row| concerns(row)) {
+        held += 1;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(row))) {
+            let why = panic.downcast_ref::<String>().cloned();
+            let why = why.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            failed.push(format!("{row}: {}", why.unwrap_or_default()));
+        }
+    }
+    assert!(held > 0, "this manner concerns no row");
+    assert!(failed.is_empty(), "{} of {held} rows failed:\n\n{}", failed.len(), failed.join("\n\n"));
+}

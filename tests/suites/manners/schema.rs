@@ -1,0 +1,50 @@
+//! `--schema`: a valid schema for each record, which the lines keep to, the bad ones too.
+
+use flotilla_tests::{Fleet, contract::Schemas};
+
+use super::rows::Row;
+use super::{every, fleet};
+
+fn schemas(row: &Row, fleet: &Fleet) -> Schemas {
+    let outcome = row.run_plus(fleet, &["--schema"]).run().ok();
+    assert!(outcome.stderr.is_empty(), "{}", outcome.transcript());
+    Schemas::parse(&outcome.stdout).unwrap_or_else(|why| panic!("{why}"))
+}
+
+#[test]
+fn lines_keep_to_the_schema_that_their_verb_prints() {
+    let fleet = fleet();
+    every(
+        |row| !row.args.contains(&"--export"),
+        |row| {
+            let schemas = schemas(row, &fleet);
+            let declared: Vec<String> = row.entry().records.iter().map(flotilla::record::RecordInfo::id).collect();
+            assert!(declared.iter().all(|id| schemas.ids().contains(&id.as_str())), "{:?}", schemas.ids());
+            let outcome = row.run(&fleet).run().ok();
+            for line in outcome.stdout.lines() {
+                schemas.check(line).unwrap_or_else(|why| panic!("{why}"));
+            }
+        },
+    );
+}
+
+/// The same when every server is gone.
+#[test]
+fn error_lines_keep_to_the_schema_too() {
+    let mut fleet = Fleet::new().shards(0).start();
+    for name in ["s0", "s1"] {
+        fleet.topology = fleet.topology.clone().shard(name, fleet.path().join(name), 5432);
+    }
+    fleet.write_topology();
+    fleet.file("pools.toml", super::pools());
+    every(
+        |row| !row.args.contains(&"--export"),
+        |row| {
+            let schemas = schemas(row, &fleet);
+            let outcome = row.run(&fleet).run();
+            for line in outcome.stdout.lines() {
+                schemas.check(line).unwrap_or_else(|why| panic!("{why}"));
+            }
+        },
+    );
+}

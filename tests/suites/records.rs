@@ -1,0 +1,107 @@
+//! A golden line of every record that any verb can write.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use flotilla_native::guard::Program;
+use flotilla_tests::{Fleet, Outcome, contract, redact, until};
+
+use crate::manners::registry;
+
+/// The records that were seen, and their lines as they are promised.
+#[derive(Default)]
+struct Golden {
+    seen: BTreeSet<String>,
+    text: String,
+}
+
+impl Golden {
+    /// Takes the lines of a run: the first of each status of each record.
+    fn take(&mut self, outcome: &Outcome) {
+        let mut shown = BTreeSet::new();
+        let _ = writeln!(self.text, "$ {}", redact(&outcome.shown));
+        for line in outcome.stdout.lines() {
+            let value = contract::check(line).unwrap_or_else(|why| panic!("{why}"));
+            let schema = value["schema"].as_str().unwrap_or_default().to_owned();
+            if shown.insert((schema.clone(), value["status"].to_string(), value["changed"].to_string())) {
+                let _ = writeln!(self.text, "{}", redact(line));
+            }
+            self.seen.insert(schema);
+        }
+        self.text.push('\n');
+    }
+}
+
+#[test]
+fn every_record_has_its_golden_line() {
+    let mut fleet = Fleet::new().replicas(1).start();
+    let mut golden = Golden::default();
+    let one = |fleet: &Fleet, args: &[&str]| fleet.shardctl(args).run();
+    golden.take(&one(&fleet, &["init", "--all", "--dry-run", "-j", "1"]).ok());
+    golden.take(&one(&fleet, &["init", "--all", "-j", "1"]).ok());
+    golden.take(&one(&fleet, &["init", "-t", "s0"]).ok());
+    golden.take(&one(&fleet, &["targets", "--shard", "s0"]).ok());
+    golden.take(&one(&fleet, &["targets", "--role", "replica", "--shard", "s1"]).ok());
+    golden.take(&one(&fleet, &["map"]).ok());
+    golden.take(&one(&fleet, &["route", "--by", "key", "1", "x"]).code_is(1));
+    let object = "{\"user_id\":\"2\",\"status\":\"error\",\"n\":1.50}\n";
+    golden.take(&fleet.shardctl(["route", "--by", "key", "--field", "user_id"]).stdin(object).run().ok());
+    golden.take(&one(&fleet, &["key", "parse", "7318349394477056", "x"]).code_is(1));
+    golden.take(&one(&fleet, &["key", "new", "--for", "1"]).ok());
+    golden.take(&one(&fleet, &["sql", "--key", "1", "SELECT $1::bigint AS user_id, NULL AS nothing", "--param", "1"]).ok());
+    golden.take(&one(&fleet, &["sql", "-t", "s1", "SELECT 1 / 0"]).code_is(1));
+    fleet.psql(1, "SET ROLE owner; CREATE TABLE t (id bigint, user_id bigint, PRIMARY KEY (user_id, id))");
+    let routed = "{\"target\":\"s1\",\"status\":\"ok\",\"bucket\":952,\"input\":{\"user_id\":1}}\n";
+    golden.take(&fleet.shardctl(["sql", "--copy", "t", "--new-id", "id"]).stdin(routed).run().ok());
+    reconcile(&fleet, &mut golden);
+    status(&mut fleet, &mut golden);
+    fleet.file("pools.toml", crate::manners::pools());
+    golden.take(&fleet.tool("poolcfg", ["render", "haproxy", "--config", "pools.toml"]).run().ok());
+
+    let registered: BTreeSet<String> =
+        registry().into_iter().flat_map(|(_, verb)| verb.records).map(flotilla::record::RecordInfo::id).collect();
+    assert_eq!(golden.seen, registered, "every record of the registry has a line here");
+    insta::assert_snapshot!("golden", golden.text);
+}
+
+/// A shard that lost what it owned, as after a restore.
+fn reconcile(fleet: &Fleet, golden: &mut Golden) {
+    fleet.psql(0, "SELECT flotilla.set_ownership(0, 7, 'none', 2)");
+    golden.take(&fleet.shardctl(["map"]).run().code_is(1));
+    let planned = fleet.shardctl(["map", "--reconcile", "--dry-run"]).run();
+    golden.take(&planned);
+}
+
+/// With a real PgBouncer, whose pools are part of the screen.
+fn status(fleet: &mut Fleet, golden: &mut Golden) {
+    let server = fleet.primary(0);
+    let folder = server.socket_folder().to_owned();
+    let ini = format!(
+        "[databases]\ns0 = host={0} port=5432 dbname=app\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\n\
+         unix_socket_dir = {0}\nauth_type = scram-sha-256\nauth_file = {0}/userlist.txt\nstats_users = monitor\n\
+         pool_mode = transaction\n",
+        folder.display()
+    );
+    let account = flotilla_native::account::Account::server().expect("the servers' account");
+    for (name, text) in [
+        ("pgbouncer.ini", ini),
+        ("userlist.txt", std::fs::read_to_string(fleet.path().join("secrets/userlist.txt")).expect("verifiers")),
+    ] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("a file beside the server");
+        account.own(&path).expect("the server's file");
+    }
+    let bouncer = Program::new("/usr/sbin/pgbouncer")
+        .arg(folder.join("pgbouncer.ini").display().to_string())
+        .account(&account)
+        .log(&folder.join("pgbouncer.log"));
+    server.guard().spawn(&bouncer).expect("pgbouncer starts");
+    until("pgbouncer listens", || folder.join(".s.PGSQL.6432").exists().then_some(()));
+    let pooler = format!("[[poolers]]\nname = \"pool-a\"\nhost = \"{}\"\nport = 6432\n", folder.display());
+    fleet.topology.rest.push_str(&pooler);
+    fleet.write_topology();
+    // A pool is listed from its first use on.
+    fleet.shardctl(["sql", "-t", "s0", "SELECT 1"]).run().ok();
+    let all = fleet.shardctl(["status", "--ledger", "1"]).run().ok();
+    golden.take(&all);
+}
