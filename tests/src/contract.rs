@@ -76,7 +76,10 @@ pub fn check(line: &str) -> Result<Value, String> {
         return Err(failed("changed or duration_ms is of another type"));
     }
     let at = value["at"].as_str().unwrap_or_default();
-    if !at.ends_with('Z') || at.len() != "2026-01-01T00:00:00.000000Z".len() || DateTime::parse_from_rfc3339(at).is_err() {
+    if !at.ends_with('Z')
+        || at.len() != "2026-01-01T00:00:00.000000Z".len()
+        || DateTime::parse_from_rfc3339(at).is_err()
+    {
         return Err(failed("at is not RFC 3339 in UTC with microseconds"));
     }
     let bad = matches!(status, "error" | "skipped" | "cancelled");

@@ -111,7 +111,8 @@ impl Fleet {
             let relations = "SELECT string_agg(n.nspname || '.' || c.relname || ' ' || coalesce(c.relacl::text, '-'), E'\\n' \
                              ORDER BY 1) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                              WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
-            let roles = "SELECT string_agg(rolname || ' ' || coalesce(rolpassword, '-'), E'\\n' ORDER BY 1) FROM pg_authid";
+            let roles =
+                "SELECT string_agg(rolname || ' ' || coalesce(rolpassword, '-'), E'\\n' ORDER BY 1) FROM pg_authid";
             let _ = writeln!(state, "{}\n{}\n{}", shard.name, self.psql(at, relations), self.psql(at, roles));
             if self.psql(at, "SELECT to_regclass('flotilla.ownership') IS NOT NULL") == "t" {
                 for table in ["version", "ownership", "tables", "ledger"] {
@@ -244,7 +245,11 @@ impl Builder {
         let Some(identity) = &self.tls else { return self.options.clone() };
         let tls = identity.write(sandbox);
         // The superuser has no password; over TCP the caller's address must do.
-        self.options.clone().rule("host all postgres samehost trust").listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).tls(tls)
+        self.options
+            .clone()
+            .rule("host all postgres samehost trust")
+            .listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
+            .tls(tls)
     }
 
     fn shard(&self, number: u8, options: &Options) -> Shard {

@@ -134,7 +134,8 @@ impl Run {
         let args = self.command.get_args().map(|arg| {
             let arg = arg.to_string_lossy();
             let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@".contains(c));
-            let arg = if arg.len() > 500 { format!("{}…", arg.chars().take(500).collect::<String>()) } else { arg.into() };
+            let arg =
+                if arg.len() > 500 { format!("{}…", arg.chars().take(500).collect::<String>()) } else { arg.into() };
             if plain { arg } else { format!("'{}'", arg.replace('\'', r"'\''")) }
         });
         std::iter::once(program.into_owned()).chain(args).collect::<Vec<_>>().join(" ")
@@ -358,7 +359,13 @@ impl Outcome {
     /// Everything about it, for a failed check.
     pub fn transcript(&self) -> String {
         let cut = |text: &str| text.chars().take(4000).collect::<String>();
-        format!("$ {}\n[{}]\n--- stdout\n{}--- stderr\n{}", self.shown, self.status, cut(&self.stdout), cut(&self.stderr))
+        format!(
+            "$ {}\n[{}]\n--- stdout\n{}--- stderr\n{}",
+            self.shown,
+            self.status,
+            cut(&self.stdout),
+            cut(&self.stderr)
+        )
     }
 
     /// Requires this exit code.
@@ -391,7 +398,9 @@ impl Outcome {
     /// The records on standard output.
     #[track_caller]
     pub fn lines(&self) -> Vec<Value> {
-        let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON: {line}: {e}\n{}", self.transcript()));
+        let parse = |line| {
+            serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON: {line}: {e}\n{}", self.transcript()))
+        };
         self.stdout.lines().map(parse).collect()
     }
 

@@ -103,7 +103,8 @@ impl Sandbox {
     /// Everything that tools have written below the home, runtime and state folders.
     pub fn written(&self) -> Vec<(PathBuf, String)> {
         let mut found = Vec::new();
-        let mut folders: Vec<PathBuf> = ["home", "config", "runtime", "state", "tmp"].map(|f| self.path().join(f)).into();
+        let mut folders: Vec<PathBuf> =
+            ["home", "config", "runtime", "state", "tmp"].map(|f| self.path().join(f)).into();
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
                 match entry.file_type() {

@@ -41,7 +41,8 @@ impl Blocker {
 }
 
 fn waiting(server: &Server) -> usize {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flotilla %' AND wait_event_type = 'Lock'";
+    let sql =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flotilla %' AND wait_event_type = 'Lock'";
     server.psql(sql).expect("pg_stat_activity").parse().expect("a number")
 }
 

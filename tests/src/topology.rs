@@ -104,7 +104,11 @@ impl fmt::Display for Topology {
                 writeln!(f, "initial_buckets = {ranges:?}")?;
             }
             for node in &shard.nodes {
-                writeln!(f, "  [[shards.nodes]]\n  name = {:?}\n  host = {:?}\n  port = {}", node.name, node.host, node.port)?;
+                writeln!(
+                    f,
+                    "  [[shards.nodes]]\n  name = {:?}\n  host = {:?}\n  port = {}",
+                    node.name, node.host, node.port
+                )?;
             }
             writeln!(f)?;
         }

@@ -18,8 +18,14 @@ fn reference() {
 /// The help of a command, then of each below it, as its own help lists them.
 fn help(sandbox: &Sandbox, tool: &str, path: &mut Vec<String>, reference: &mut String) {
     let outcome = sandbox.tool(tool, path.iter().map(String::as_str).chain(["--help"])).run().ok();
-    let _ = writeln!(reference, "$ {} --help\n{}", [&[tool.to_owned()], path.as_slice()].concat().join(" "), outcome.stdout);
-    let listed = outcome.stdout.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let _ = writeln!(
+        reference,
+        "$ {} --help\n{}",
+        [&[tool.to_owned()], path.as_slice()].concat().join(" "),
+        outcome.stdout
+    );
+    let listed =
+        outcome.stdout.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names: Vec<String> = listed
         .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')))
         .filter_map(|line| line.split_ascii_whitespace().next().map(str::to_owned))

@@ -94,6 +94,7 @@ fn holds_a_fleet_until_it_is_killed() {
 fn a_sandbox_sees_nothing_of_the_callers_settings() {
     let sandbox = Sandbox::new();
     let outcome = sandbox.script("env | sort | cut -d= -f1").run().ok();
-    let names: Vec<&str> = outcome.stdout.lines().filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name)).collect();
+    let names: Vec<&str> =
+        outcome.stdout.lines().filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name)).collect();
     assert_eq!(names, ["HOME", "LOGNAME", "PATH", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"]);
 }

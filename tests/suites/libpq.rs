@@ -2,6 +2,7 @@
 //! and service file lead both to the same server as the same user, or neither gets in.
 //!
 //! Where the tools are stricter than libpq on purpose, the case says so.
+#![expect(clippy::unwrap_used, reason = "what a helper can't do fails the test that called it")]
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use flotilla::Code;
+use flotilla::pg::Endpoint;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 
 const BIN: &str = "/usr/lib/postgresql/15/bin";
@@ -31,6 +34,67 @@ fn connects_as_psql_does() {
         }
     }
     assert!(failures.is_empty(), "{} of {} cases differ:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        errors_say_what_to_do(&fleet).await;
+        cancels_go_the_way_of_the_session(&fleet).await;
+    });
+}
+
+/// What a person reads when it goes wrong.
+async fn errors_say_what_to_do(fleet: &Fleet) {
+    let failure = async |dsn: String| {
+        let dsn = format!("user=alice dbname=app passfile={} {dsn}", fleet.path("passfile"));
+        let error = Endpoint::from_argument(&dsn).unwrap().connect().await.map(|_| ()).unwrap_err().record();
+        (error.message, error.hint.unwrap_or_default(), error.causes)
+    };
+    let full = format!("hostaddr=127.0.0.1 sslmode=verify-full sslrootcert={}", fleet.path("ca.crt"));
+    let (main, dead) = (fleet.main.port, fleet.dead);
+
+    let (message, ..) = failure(format!("host=other.test port={main} {full}")).await;
+    assert_eq!(
+        message,
+        format!(
+            "connection to server at \"other.test\" (127.0.0.1), port {main} failed: certificate of \"other.test\" is for \"db.test\", \"127.0.0.1\", not for that name"
+        )
+    );
+    let (message, hint, _) = failure(format!("host=db.test port={} {full}", fleet.expired.port)).await;
+    assert!(message.ends_with("certificate of \"db.test\" expired at 2021-01-01T00:00:00Z"), "{message}");
+    assert!(hint.starts_with("Renew"), "{hint}");
+    let (message, hint, _) = failure(format!("host=127.0.0.1 port={main} passfile=/dev/null")).await;
+    assert!(message.ends_with("failed: no password supplied"), "{message}");
+    assert!(hint.contains(&format!("\"127.0.0.1:{main}:app:alice:PASSWORD\"")), "{hint}");
+    let (message, _, causes) =
+        failure(format!("host=127.0.0.1,127.0.0.1 port={dead},{} target_session_attrs=primary", fleet.standby.port))
+            .await;
+    assert_eq!(message, "none of 2 servers could be used");
+    assert_eq!(
+        causes,
+        [
+            format!("connection to server at \"127.0.0.1\", port {dead} failed: connection refused"),
+            format!(
+                "connection to server at \"127.0.0.1\", port {} failed: server is in hot standby mode",
+                fleet.standby.port
+            ),
+        ]
+    );
+}
+
+/// A cancel request is encrypted and verified like the session that it is for.
+async fn cancels_go_the_way_of_the_session(fleet: &Fleet) {
+    let dsn = format!(
+        "host=db.test hostaddr=127.0.0.1 port={} user=alice dbname=app sslmode=verify-full sslrootcert={} passfile={}",
+        fleet.main.port,
+        fleet.path("ca.crt"),
+        fleet.path("passfile")
+    );
+    let session = Endpoint::from_argument(&dsn).unwrap().connect().await.unwrap();
+    assert!(session.is_tls());
+    let cancel = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        session.cancel().await.unwrap();
+    };
+    let (slept, ()) = tokio::join!(session.simple("SELECT pg_sleep(30)"), cancel);
+    assert_eq!(slept.unwrap_err().code(), Code::Cancelled);
 }
 
 /// What is expected of the tools beside psql.
@@ -102,7 +166,11 @@ impl Case {
                 .output()
                 .unwrap();
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-            if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stdout) + &text(&output.stderr)) }
+            if output.status.success() {
+                Ok(text(&output.stdout))
+            } else {
+                Err(text(&output.stdout) + &text(&output.stderr))
+            }
         };
         let mut psql = Command::new(format!("{BIN}/psql"));
         psql.args(["-XAtwq", "-v", "ON_ERROR_STOP=1", "-d", &self.dsn, "-c", WHO]);
@@ -112,7 +180,8 @@ impl Case {
         // psql names itself where nothing else does.
         let theirs = theirs.map(|line| line.replace("|psql|", "||"));
         let code = ours.as_ref().err().map(|json| {
-            serde_json::from_str::<serde_json::Value>(json).map_or_else(|_| json.clone(), |e| e["code"].as_str().unwrap_or_default().to_owned())
+            serde_json::from_str::<serde_json::Value>(json)
+                .map_or_else(|_| json.clone(), |e| e["code"].as_str().unwrap_or_default().to_owned())
         });
         let fine = match &self.ours {
             Ours::AsPsql => match (&theirs, &ours) {
@@ -329,7 +398,11 @@ impl Fleet {
             sql_in(main.port, "postgres", path, sql);
         }
         let data = path.join("standby");
-        run(server("pg_basebackup").args(["-X", "stream", "-c", "fast", "-R", "-U", "postgres", "-h"]).arg(path).args(["-p", &main.port.to_string(), "-D"]).arg(&data));
+        run(server("pg_basebackup")
+            .args(["-X", "stream", "-c", "fast", "-R", "-U", "postgres", "-h"])
+            .arg(path)
+            .args(["-p", &main.port.to_string(), "-D"])
+            .arg(&data));
         let standby = Server::start(&data, path, Some("server"));
         let start = |name: &str, certificate: Option<&str>| {
             let server = Server::start(&copy(name), path, certificate);
@@ -346,33 +419,64 @@ impl Fleet {
         let curt_port = curt.local_addr().unwrap().port();
         std::thread::spawn(move || curt.incoming().for_each(drop));
         write_client_files(path, main.port);
-        Self { dead: free_port(), mute: mute.local_addr().unwrap().port(), curt: curt_port, _mute: mute, main, standby, plain, expired, own, dir }
+        Self {
+            dead: free_port(),
+            mute: mute.local_addr().unwrap().port(),
+            curt: curt_port,
+            _mute: mute,
+            main,
+            standby,
+            plain,
+            expired,
+            own,
+            dir,
+        }
     }
 }
 
 impl Server {
     fn start(data: &Path, socket: &Path, certificate: Option<&str>) -> Self {
         let port = free_port();
-        let mut settings = format!(
-            "port = {port}\nlisten_addresses = '127.0.0.1,127.0.0.2'\nunix_socket_directories = '{}'\nfsync = off\n\
-             shared_buffers = 16MB\nmax_connections = 20\n",
-            socket.display()
-        );
+        let mut settings = vec![
+            format!("port = {port}"),
+            "listen_addresses = '127.0.0.1,127.0.0.2'".to_owned(),
+            format!("unix_socket_directories = '{}'", socket.display()),
+            "fsync = off".to_owned(),
+            "shared_buffers = 16MB".to_owned(),
+            "max_connections = 20".to_owned(),
+        ];
         if let Some(name) = certificate {
-            let file = |suffix| socket.join(format!("{name}.{suffix}")).display().to_string();
-            settings += &format!(
-                "ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\nssl_ca_file = '{}'\n",
-                file("crt"), file("key"), socket.join("ca.crt").display()
-            );
+            let file = |name: &str| socket.join(name).display().to_string();
+            let (certificate, key) = (file(&format!("{name}.crt")), file(&format!("{name}.key")));
+            settings.extend([
+                "ssl = on".to_owned(),
+                format!("ssl_cert_file = '{certificate}'"),
+                format!("ssl_key_file = '{key}'"),
+                format!("ssl_ca_file = '{}'", file("ca.crt")),
+            ]);
         }
-        fs::write(data.join("postgresql.auto.conf"), settings + &fs::read_to_string(data.join("postgresql.auto.conf")).unwrap()
-            .lines().filter(|line| line.starts_with("primary_conninfo")).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        // Where a standby finds its primary stays as pg_basebackup wrote it.
+        let auto = data.join("postgresql.auto.conf");
+        let kept = fs::read_to_string(&auto).unwrap();
+        settings.extend(kept.lines().filter(|line| line.starts_with("primary_conninfo")).map(str::to_owned));
+        fs::write(auto, settings.join("\n") + "\n").unwrap();
         let log = fs::File::create(data.join("log")).unwrap();
         let child = server("postgres").arg("-D").arg(data).stderr(log).stdout(Stdio::null()).spawn().unwrap();
         let started = Self { child, port };
         let deadline = Instant::now() + Duration::from_secs(30);
-        while !server("pg_isready").args(["-q", "-h"]).arg(socket).args(["-p", &port.to_string()]).status().unwrap().success() {
-            assert!(Instant::now() < deadline, "server didn't start: {}", fs::read_to_string(data.join("log")).unwrap());
+        while !server("pg_isready")
+            .args(["-q", "-h"])
+            .arg(socket)
+            .args(["-p", &port.to_string()])
+            .status()
+            .unwrap()
+            .success()
+        {
+            assert!(
+                Instant::now() < deadline,
+                "server didn't start: {}",
+                fs::read_to_string(data.join("log")).unwrap()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         started
@@ -498,7 +602,22 @@ fn run(command: &mut Command) {
 }
 
 fn sql_in(port: u16, dbname: &str, socket: &Path, sql: &str) {
-    run(server("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", dbname, "-p", &port.to_string(), "-c", sql, "-h"]).arg(socket));
+    run(server("psql")
+        .args([
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "postgres",
+            "-d",
+            dbname,
+            "-p",
+            &port.to_string(),
+            "-c",
+            sql,
+            "-h",
+        ])
+        .arg(socket));
 }
 
 fn free_port() -> u16 {

@@ -17,8 +17,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use flotilla_tests::Fleet;
 
-pub(crate) use rows::{pools, registry};
 use rows::{ROWS, Row};
+pub(crate) use rows::{pools, registry};
 
 /// Two shards, set up, with a table of the application's and a topology that has poolers.
 fn fleet() -> Fleet {
@@ -28,7 +28,10 @@ fn fleet() -> Fleet {
 /// Adds what the rows work on.
 fn prepared(fleet: Fleet) -> Fleet {
     for at in 0..fleet.shards.len() {
-        fleet.psql(at, "SET ROLE owner; CREATE TABLE notes (id bigint, user_id bigint, text text, PRIMARY KEY (user_id, id))");
+        fleet.psql(
+            at,
+            "SET ROLE owner; CREATE TABLE notes (id bigint, user_id bigint, text text, PRIMARY KEY (user_id, id))",
+        );
         fleet.psql(at, "SET ROLE owner; SELECT flotilla.protect('notes', 'user_id')");
     }
     fleet.file("pools.toml", pools());

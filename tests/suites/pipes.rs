@@ -6,7 +6,8 @@ use flotilla_tests::Fleet;
 fn present_primaries_are_set_up() {
     let fleet = Fleet::new().replicas(1).start();
     let outcome = fleet.script("shardctl targets --role primary | shardctl init").run().ok();
-    let targets: Vec<_> = outcome.lines().iter().map(|line| (line["target"].clone(), line["changed"].clone())).collect();
+    let targets: Vec<_> =
+        outcome.lines().iter().map(|line| (line["target"].clone(), line["changed"].clone())).collect();
     assert_eq!(targets.len(), 2, "{}", outcome.transcript());
     for name in ["s0-a", "s1-a"] {
         assert!(targets.contains(&(name.into(), true.into())), "{}", outcome.transcript());

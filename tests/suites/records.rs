@@ -48,7 +48,9 @@ fn every_record_has_its_golden_line() {
     golden.take(&fleet.shardctl(["route", "--by", "key", "--field", "user_id"]).stdin(object).run().ok());
     golden.take(&one(&fleet, &["key", "parse", "7318349394477056", "x"]).code_is(1));
     golden.take(&one(&fleet, &["key", "new", "--for", "1"]).ok());
-    golden.take(&one(&fleet, &["sql", "--key", "1", "SELECT $1::bigint AS user_id, NULL AS nothing", "--param", "1"]).ok());
+    golden.take(
+        &one(&fleet, &["sql", "--key", "1", "SELECT $1::bigint AS user_id, NULL AS nothing", "--param", "1"]).ok(),
+    );
     golden.take(&one(&fleet, &["sql", "-t", "s1", "SELECT 1 / 0"]).code_is(1));
     fleet.psql(1, "SET ROLE owner; CREATE TABLE t (id bigint, user_id bigint, PRIMARY KEY (user_id, id))");
     let routed = "{\"target\":\"s1\",\"status\":\"ok\",\"bucket\":952,\"input\":{\"user_id\":1}}\n";

@@ -1,4 +1,5 @@
 //! Sessions, rows and locks on a real server: directly, and through PgBouncer in transaction mode.
+#![expect(clippy::unwrap_used, reason = "what a helper can't do fails the test that called it")]
 
 use std::fs;
 use std::path::Path;
@@ -68,7 +69,7 @@ impl Pooler {
             &config,
             format!(
                 "[databases]\n* = host={} port={port}\n[pgbouncer]\nunix_socket_dir = {place}\nlisten_port = 6432\n\
-                 pool_mode = transaction\nauth_type = any\ndefault_pool_size = 3\nlogfile = {place}/log\n",
+                 pool_mode = transaction\nauth_type = any\ndefault_pool_size = 3\nquery_wait_timeout = 2\nlogfile = {place}/log\n",
                 server.display()
             )
             .replace("* = host", "* = user=postgres host"),
@@ -118,7 +119,10 @@ const VALUES: &[(&str, &str)] = &[
     ("'2024-02-29 12:34:56.789'::timestamp", "\"2024-02-29 12:34:56.789\""),
     ("'2024-02-29'::date", "\"2024-02-29\""),
     ("'1 year 2 mons 3 days 04:05:06.7'::interval", "\"1 year 2 mons 3 days 04:05:06.7\""),
-    (r#"E'{\n "n": 12345678901234567890.10, "n": [1,  "a b"]}'::json"#, r#"{"n":12345678901234567890.10,"n":[1,"a b"]}"#),
+    (
+        r#"E'{\n "n": 12345678901234567890.10, "n": [1,  "a b"]}'::json"#,
+        r#"{"n":12345678901234567890.10,"n":[1,"a b"]}"#,
+    ),
     (r#"'{"b": 1e400, "a": null}'::jsonb::text::json -> 'a'"#, "null"),
     (r"'\x00ff'::bytea", r#""\\x00ff""#),
     ("'{{1,2},{3,NULL}}'::int[]", "[[1,2],[3,null]]"),
@@ -208,7 +212,8 @@ async fn parameters_are_inferred_and_statements_are_single() {
             assert_eq!((error.code(), error.state()), (code, Some(sqlstate)), "{way}: {query:?}: {error:?}");
         }
         // After every failure the session is as good as new, and no transaction is left open.
-        let mut rows = session.run(&Query::new("INSERT INTO t VALUES (11, $1) RETURNING id").params(&params[2..])).await.unwrap();
+        let mut rows =
+            session.run(&Query::new("INSERT INTO t VALUES (11, $1) RETURNING id").params(&params[2..])).await.unwrap();
         assert_eq!(rows.next().await.unwrap().unwrap().get("id"), Some("11"));
         assert!(rows.next().await.unwrap().is_none());
         assert_eq!((rows.tag(), rows.affected()), (Some("INSERT 0 1"), Some(1)));
@@ -296,12 +301,31 @@ async fn what_runs_can_be_cancelled() {
 }
 
 #[tokio::test]
+async fn a_pooler_that_cannot_serve_sends_its_callers_to_the_next() {
+    let place = Place::start();
+    let template = Template::cached(&flotilla_native::places::cache().unwrap(), 0).unwrap();
+    // Its server's socket is in a folder where there is none.
+    let stuck = Pooler::start(&template, Path::new("/nonexistent"), 5432);
+    let host = |folder: &Path| Host::new(folder.display().to_string(), None, 6432);
+    let hosts = |hosts: Vec<Host>| Endpoint::new(hosts, "postgres", "postgres");
+    let alone = hosts(vec![host(stuck.folder.path())]).connect().await.map(|_| ()).unwrap_err();
+    assert_eq!((alone.code(), alone.is_retryable()), (Code::Unreachable, true), "{alone:?}");
+    let both = hosts(vec![host(stuck.folder.path()), host(place.pooler.folder.path())]);
+    assert_eq!(both.connect().await.unwrap().value("SELECT 1").await.unwrap().as_deref(), Some("1"));
+    let refused = place.pooled().setting("work_mem", "1MB").connect().await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.code(), Code::Unsupported, "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_session_knows_its_server() {
     let place = Place::start();
     let session = place.direct().application_name("suite").setting("work_mem", "5MB").connect().await.unwrap();
     assert_eq!(session.major_version(), 15);
     assert!(!session.is_tls());
-    assert_eq!(session.system_identifier().await.unwrap(), session.value("SELECT system_identifier FROM pg_control_system()").await.unwrap());
+    assert_eq!(
+        session.system_identifier().await.unwrap(),
+        session.value("SELECT system_identifier FROM pg_control_system()").await.unwrap()
+    );
     assert_eq!(session.value("SHOW work_mem").await.unwrap().as_deref(), Some("5MB"));
     session.simple("CREATE ROLE nobody; REVOKE EXECUTE ON FUNCTION pg_control_system FROM public").await.unwrap();
     session.simple("SET ROLE nobody").await.unwrap();
@@ -322,7 +346,9 @@ async fn a_lock_is_held_by_one_and_its_loss_is_noticed() {
     for key in [Key::Name("it's \\ a lock".to_owned()), Key::Number(-5), Key::Pair(-1, 7)] {
         let held = Held::take(connect().await, key.clone(), Duration::ZERO).await.unwrap();
         for wait in [Duration::ZERO, Duration::from_millis(100)] {
-            let Err(error) = Held::take(connect().await, key.clone(), wait).await else { panic!("{key} was given twice") };
+            let Err(error) = Held::take(connect().await, key.clone(), wait).await else {
+                panic!("{key} was given twice")
+            };
             assert_eq!(error.code(), Code::LockHeld);
             assert!(error.record().hint.is_some_and(|hint| hint.contains("holder")), "{key}");
         }

@@ -88,16 +88,22 @@ fn passwords(plan: &Plan, secrets: &Secrets) -> String {
     };
     for node in plan.shards().into_iter().flat_map(|shard| shard.nodes) {
         line(&node.name, plan.postgres_port(), SUPERUSER);
-        ROLES.iter().for_each(|role| line(&node.name, plan.postgres_port(), role));
+        for role in ROLES {
+            line(&node.name, plan.postgres_port(), role);
+        }
     }
     for host in plan.poolers() {
         line(&host.name, plan.pooler_port(), POOL_ADMIN);
-        ROLES.iter().for_each(|role| line(&host.name, plan.pooler_port(), role));
+        for role in ROLES {
+            line(&host.name, plan.pooler_port(), role);
+        }
     }
     // Balancers pass logins through to the nodes.
     for host in plan.balancers() {
         for port in plan.shards().into_iter().flat_map(|shard| [shard.write_port, shard.read_port]) {
-            ROLES.iter().for_each(|role| line(&host.name, port, role));
+            for role in ROLES {
+                line(&host.name, port, role);
+            }
         }
     }
     out

@@ -6,8 +6,8 @@ use std::time::Instant;
 use flotilla::Result;
 
 use crate::parts::{Member, Stage};
-use crate::show;
 use crate::stack::{Stack, Which};
+use crate::{postgres, show};
 
 /// Stops the stack; with `wipe`, removes its data too.
 pub fn down(which: &Which, wipe: bool) -> Result<()> {
@@ -44,5 +44,9 @@ pub(crate) fn stop(stack: &Stack) -> Result<()> {
             members.iter().map(|(_, member)| member).filter(|member| member.stage == stage).collect();
         supervisor.down(&of_stage)?;
     }
-    supervisor.end()
+    supervisor.end()?;
+    for (_, member) in &members {
+        postgres::release_shared_memory(&stack.plan.data(&member.name).join("postgres"));
+    }
+    Ok(())
 }

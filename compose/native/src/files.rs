@@ -127,12 +127,9 @@ fn settle(path: &Path, uid: u32, gid: u32, mode: u32) -> io::Result<bool> {
 /// Makes a folder below the stack's, with owner and mode.
 pub fn folder(plan: &Plan, path: &Path, owner: Owner, mode: u32) -> Result<()> {
     let path = plan.state.join(path);
-    let made = fs::create_dir_all(&path).and_then(|()| {
-        let file = File { mode, ..File::new(&path, "").owner(owner) };
-        let (uid, gid, _) = file.belongs(plan);
-        settle(&path, uid, gid, mode)
-    });
-    made.map(drop).map_err(|source| failed(&path, source))
+    let (uid, gid, _) = File::new(&path, "").owner(owner).belongs(plan);
+    let settled = fs::create_dir_all(&path).and_then(|()| settle(&path, uid, gid, mode));
+    settled.map(drop).map_err(|source| failed(&path, source))
 }
 
 /// The file's text; none when there is no such file.

@@ -15,9 +15,9 @@ use crate::{ports, postgres};
 /// What a new stack needs: six data folders with WAL, the stores, logs.
 const DISK_BYTES: u64 = 4 << 30;
 /// 2026-01-01: no clock can be right that says less.
-const EARLIEST: Duration = Duration::from_secs(1_767_225_600);
+const EARLIEST: Duration = Duration::from_hours(24 * 20_454);
 /// 2093-01-01: row ids carry 41 bits of milliseconds since 2024.
-const LATEST: Duration = Duration::from_secs(3_881_520_000);
+const LATEST: Duration = Duration::from_hours(24 * 44_926);
 
 /// Every program is there.
 pub(crate) fn programs(needs: &[Need]) -> Result<()> {

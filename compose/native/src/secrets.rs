@@ -18,9 +18,9 @@ pub const ROLES: [&str; 6] = ["app", "app_ro", "analytics", "migrator", "monitor
 pub const POOL_ADMIN: &str = "pool_admin";
 /// The superuser.
 pub const SUPERUSER: &str = "postgres";
-/// Streaming replication, and pg_rewind after a failover.
+/// Streaming replication, and `pg_rewind` after a failover.
 pub const REPLICATION: &str = "replicator";
-/// What pg_rewind logs in as.
+/// What `pg_rewind` logs in as.
 pub const REWIND: &str = "rewinder";
 /// Redis: everything, for operators and for the readiness check.
 pub const REDIS_OPERATOR: &str = "redis-operator";

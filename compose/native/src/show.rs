@@ -38,7 +38,7 @@ pub(crate) fn table(
             answers.get(&member.name).cloned().unwrap_or_default(),
         ]);
     }
-    let text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let text = table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n");
     // A reader that has gone doesn't undo that the stack is up.
     let _ = io::stdout().lock().write_all(text.as_bytes());
     Ok(())

@@ -168,7 +168,9 @@ impl<'a> Supervisor<'a> {
         };
         wait_until(Duration::from_secs(10), Duration::from_millis(20), || {
             let left: Vec<Identity> = members.iter().flat_map(|member| at_work(member)).collect();
-            left.iter().for_each(|process| process.signal(Signal::KILL));
+            for process in &left {
+                process.signal(Signal::KILL);
+            }
             left.is_empty()
         });
         Ok(())

@@ -1,5 +1,5 @@
 //! Test servers start fast, in parallel, and leave nothing behind, whatever happens to their owner.
-#![expect(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ fn nothing_is_left_when_the_owner_is_killed() {
 fn holds_a_server_until_it_is_killed() {
     let server = Server::start(&template(0), Options::default()).unwrap();
     println!("\nfolder: {}", server.folder().display());
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(Duration::from_mins(1));
 }
 
 #[test]

@@ -18,6 +18,12 @@ pub fn path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+/// Whether the variable is set, but to nothing.
+#[expect(clippy::disallowed_methods, reason = "this module is the one home of the environment")]
+pub fn is_empty(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.is_empty())
+}
+
 /// The caller's home: `$HOME`, or what the account database says when that is unset, as under cron.
 pub fn home() -> Option<PathBuf> {
     path("HOME").or_else(std::env::home_dir).filter(|home| !home.as_os_str().is_empty())

@@ -9,10 +9,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use futures_util::FutureExt as _;
 
 use crate::context::Context;
+use crate::env;
 use crate::error::{Code, Error, Result};
 use crate::exit::Exit;
 use crate::fanout::{BoxFuture, panic_text};
@@ -43,12 +45,21 @@ pub trait Tool: Parser + Send + 'static {
 pub fn main<T: Tool>() -> ExitCode {
     // Before anything else: with two providers in the tree and no default, rustls panics.
     crate::tls::install();
-    let tool = match T::try_parse() {
+    let parsed = command::<T>().try_get_matches().and_then(|matches| T::from_arg_matches(&matches));
+    let tool = match parsed {
         Ok(tool) => tool,
         Err(error) => return usage(&error),
     };
     let (verb, global) = (tool.verb(), tool.global().clone());
     drive(T::NAME, verb, global, Box::new(move |cx| tool.run(cx)))
+}
+
+/// The tool's command line. A variable that is set but empty counts as unset, as everywhere else.
+fn command<T: Tool>() -> clap::Command {
+    T::command().mut_args(|arg| {
+        let empty = arg.get_env().and_then(|name| name.to_str()).is_some_and(env::is_empty);
+        if empty { arg.env(Resettable::Reset) } else { arg }
+    })
 }
 
 type Run = Box<dyn FnOnce(Context) -> BoxFuture<'static, Result<()>>>;

@@ -35,8 +35,11 @@ fn one_bad_key_is_its_own_error() {
     let fleet = Fleet::new().init().start();
     let input = b"1\nnot-a-number\n\n2\xff\n3\0\n9223372036854775808\n -4\n-4\n\x20\n1e3\n0x10\n+7\n007\nNULL\n5";
     let outcome = fleet.shardctl(["route", "--by", "key"]).stdin(input).run().code_is(1);
-    let statuses: Vec<String> =
-        outcome.lines().iter().map(|line| format!("{} {}", line["status"].as_str().unwrap_or(""), line["input"])).collect();
+    let statuses: Vec<String> = outcome
+        .lines()
+        .iter()
+        .map(|line| format!("{} {}", line["status"].as_str().unwrap_or(""), line["input"]))
+        .collect();
     insta::assert_snapshot!("bad_keys", statuses.join("\n"));
     for line in outcome.lines().iter().filter(|line| line["status"] == "error") {
         let message = line["error"]["message"].as_str().unwrap_or_default();
@@ -77,10 +80,13 @@ fn one_bad_object_is_its_own_error() {
 fn one_bad_operand_is_its_own_error() {
     let fleet = Fleet::new().init().start();
     let outcome = fleet.shardctl(["route", "--by", "key", "1", "x", "-2", ""]).run().code_is(1);
-    let statuses: Vec<_> = outcome.lines().iter().map(|line| line["status"].as_str().unwrap_or("").to_owned()).collect();
+    let statuses: Vec<_> =
+        outcome.lines().iter().map(|line| line["status"].as_str().unwrap_or("").to_owned()).collect();
     assert_eq!(statuses, ["ok", "error", "ok", "error"], "{}", outcome.transcript());
-    let outcome = fleet.shardctl(["route", "--by", "id", "-1", "9223372036854775808", "7318349394477056"]).run().code_is(1);
-    let statuses: Vec<_> = outcome.lines().iter().map(|line| line["status"].as_str().unwrap_or("").to_owned()).collect();
+    let outcome =
+        fleet.shardctl(["route", "--by", "id", "-1", "9223372036854775808", "7318349394477056"]).run().code_is(1);
+    let statuses: Vec<_> =
+        outcome.lines().iter().map(|line| line["status"].as_str().unwrap_or("").to_owned()).collect();
     assert_eq!(statuses, ["error", "error", "ok"], "{}", outcome.transcript());
     fleet.shardctl(["key", "new", "--for", "x"]).run().code_is(2).no_lines();
 }

@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
 use flotilla_native::postgres::Shutdown;
-use flotilla_tests::{Fleet, until};
 use flotilla_tests::tls::Identity;
+use flotilla_tests::{Fleet, until};
 
 /// A folder without a socket, a socket that nobody listens on, a port that nobody listens on: the
 /// shard's own error, the others' rows.
@@ -139,7 +139,8 @@ fn a_missing_authority_is_said_by_its_path() {
 #[test]
 fn a_server_that_dies_is_an_error_of_its_target() {
     let mut fleet = Fleet::new().init().start();
-    let running = fleet.shardctl(["sql", "--all", "SELECT pg_sleep(60) FROM flotilla.ownership WHERE first_bucket = 0"]).start();
+    let running =
+        fleet.shardctl(["sql", "--all", "SELECT pg_sleep(60) FROM flotilla.ownership WHERE first_bucket = 0"]).start();
     let busy = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
     until("the query runs", || (0..2).any(|at| fleet.psql(at, busy) == "1").then_some(()));
     let at = (0..2).find(|at| fleet.psql(*at, busy) == "1").unwrap();

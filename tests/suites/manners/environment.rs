@@ -33,7 +33,8 @@ impl Drop for Lone {
     fn drop(&mut self) {
         let user = rustix::process::geteuid();
         let own = PathBuf::from(format!("/tmp/flotilla-{}", user.as_raw()));
-        let folders = if user.is_root() { vec![PathBuf::from("/run/flotilla"), "/var/lib/flotilla".into()] } else { vec![own] };
+        let folders =
+            if user.is_root() { vec![PathBuf::from("/run/flotilla"), "/var/lib/flotilla".into()] } else { vec![own] };
         let names = [format!("shardctl-{}.lock", self.name), format!("map-{}.json", self.name)];
         for path in folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name))) {
             let _ = fs::remove_file(path);
@@ -60,7 +61,8 @@ fn no_home() {
     every(
         |row| !row.changes() || row.ensures,
         |row| {
-            let run = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"].iter().fold(lone.run(row), |run, name| run.without(name));
+            let run =
+                ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"].iter().fold(lone.run(row), |run, name| run.without(name));
             run.run().ok();
         },
     );
@@ -75,7 +77,12 @@ fn a_home_that_is_a_file() {
         |_| true,
         |row| {
             let nowhere = Path::new(&file).join("below");
-            row.run(&fleet).env("HOME", &nowhere).env("XDG_STATE_HOME", &nowhere).env("XDG_CONFIG_HOME", &nowhere).run().ok();
+            row.run(&fleet)
+                .env("HOME", &nowhere)
+                .env("XDG_STATE_HOME", &nowhere)
+                .env("XDG_CONFIG_HOME", &nowhere)
+                .run()
+                .ok();
         },
     );
 }

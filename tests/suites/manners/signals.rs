@@ -123,7 +123,8 @@ fn in_the_middle_of_a_stream() {
 fn a_load_that_is_broken_off_keeps_nothing() {
     let fleet = fleet();
     for signal in SIGNALS {
-        let mut running = fleet.shardctl(["sql", "--copy", "notes(user_id, text)", "--new-id", "id"]).stdin_open().start();
+        let mut running =
+            fleet.shardctl(["sql", "--copy", "notes(user_id, text)", "--new-id", "id"]).stdin_open().start();
         let copy = rows::ROWS.iter().find(|row| row.args.contains(&"--copy")).expect("the row of the load");
         running.write(copy.stdin.unwrap_or_default());
         let copying = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY %'";

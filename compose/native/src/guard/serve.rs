@@ -12,7 +12,7 @@ use flotilla::{Code, Error, Result};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper, wait};
 
 use super::protocol::{Answer, Exit, Program, Started};
-use crate::process::{Identity, descendants, wait_until};
+use crate::process::{Identity, all, descendants, wait_until};
 
 /// How long a server may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ pub fn serve(folder: &Path) -> Result<()> {
         };
         say(&Answer::Started(started));
     }
-    stop_all(&wards);
+    stop_all(&wards, folder);
     remove(folder)
 }
 
@@ -115,7 +115,9 @@ fn say(answer: &Answer) {
     }
 }
 
-fn stop_all(wards: &Mutex<Vec<Ward>>) {
+/// Stops the wards, then whatever is left below the guard or works in the folder: a tool that the
+/// owner ran itself would go on there, and make the folder anew.
+fn stop_all(wards: &Mutex<Vec<Ward>>, folder: &Path) {
     let children = |wards: &Mutex<Vec<Ward>>| !wards.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
     for ward in wards.lock().unwrap_or_else(PoisonError::into_inner).iter().rev() {
         ward.identity.signal(ward.stop);
@@ -125,7 +127,8 @@ fn stop_all(wards: &Mutex<Vec<Ward>>) {
     wait_until(GRACE, TICK, || !children(wards));
     let me = Pid::as_raw(Some(getpid()));
     wait_until(GRACE, TICK, || {
-        let left = descendants(me);
+        let mut left = descendants(me);
+        left.extend(all().into_iter().filter(|p| p.folder().is_some_and(|f| f.starts_with(folder))));
         for process in &left {
             process.signal(Signal::KILL);
         }
@@ -134,7 +137,7 @@ fn stop_all(wards: &Mutex<Vec<Ward>>) {
 }
 
 fn remove(folder: &Path) -> Result<()> {
-    crate::postgres::release_shared_memory(folder);
+    crate::postgres::release_shared_memory(&folder.join("data"));
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(Error::new(Code::Io, format!("could not remove {}", folder.display())).source(error))

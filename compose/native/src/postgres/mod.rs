@@ -45,13 +45,25 @@ pub fn program(name: &str) -> PathBuf {
 /// Frees the System V segment of a server that was killed before it could.
 ///
 /// PostgreSQL keeps one small segment as an interlock for the data folder. It outlives a server
-/// that died by SIGKILL until the next start in the same folder; here there is no next start.
-pub(crate) fn release_shared_memory(folder: &Path) {
-    let Ok(lock) = fs::read_to_string(folder.join("data/postmaster.pid")) else { return };
+/// that died by SIGKILL until the next start in the same folder; call this when there is none.
+pub fn release_shared_memory(data: &Path) {
+    let Ok(lock) = fs::read_to_string(data.join("postmaster.pid")) else { return };
     // Line 7 holds the segment's key and id.
-    let Some(id) = lock.lines().nth(6).and_then(|line| line.split_ascii_whitespace().nth(1)) else { return };
-    // Gone already is as good.
-    let _ = Command::new("ipcrm").args(["-m", id]).output();
+    let Some((key, id)) = lock.lines().nth(6).and_then(|line| line.trim().split_once(' ')) else { return };
+    let Ok(segments) = fs::read_to_string("/proc/sysvipc/shm") else { return };
+    // After a reboot the id may be another server's: key and id must fit, and nobody be attached.
+    let abandoned = segments.lines().any(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let same_key = fields
+            .first()
+            .and_then(|field| field.parse::<i32>().ok())
+            .is_some_and(|found| key.parse::<u32>().is_ok_and(|wanted| wanted == found.cast_unsigned()));
+        same_key && fields.get(1) == Some(&id.trim()) && fields.get(6) == Some(&"0")
+    });
+    if abandoned {
+        // Gone in the meantime is as good.
+        let _ = Command::new("ipcrm").args(["-m", id.trim()]).output();
+    }
 }
 
 /// Runs a command to its end; what it wrote to standard error becomes the cause of the error.

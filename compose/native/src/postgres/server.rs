@@ -19,7 +19,7 @@ use crate::process::wait_until;
 /// The port in the socket's name where no TCP port was asked for.
 const SOCKET_PORT: u16 = 5432;
 /// How long a start or stop may take before it counts as failed.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A PostgreSQL server of its own folder, removed when this is dropped.
 #[derive(Debug)]

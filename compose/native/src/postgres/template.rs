@@ -99,7 +99,7 @@ impl Template {
         let mut names = vec![self.account.name.clone(), Account::caller()?.name, "root".to_owned()];
         names.sort();
         names.dedup();
-        Ok(names.iter().map(|name| format!("harness {name} postgres\n")).collect())
+        Ok(names.iter().fold(String::new(), |text, name| text + "harness " + name + " postgres\n"))
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<()> {

@@ -10,7 +10,7 @@ from typing import Any
 
 _MAJOR = "shardctl.map/1"
 _KEY_TYPES = ("bigint", "int", "uuid", "text")
-_MOST_BUCKETS = 1 << 22  # the bucket and the sequence of a row id share 22 bits
+_MOST_BUCKETS = 1 << 16  # bucket and sequence share 22 bits of a row id; the sequence keeps at least 6
 _FETCH_TIMEOUT_SECONDS = 5
 
 

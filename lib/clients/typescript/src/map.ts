@@ -41,8 +41,8 @@ export class MapError extends Error {
 
 const MAJOR = "shardctl.map/1";
 const KEY_TYPES: readonly string[] = ["bigint", "int", "uuid", "text"];
-/** The bucket and the sequence of a row id share 22 bits. */
-const MOST_BUCKETS = 2 ** 22;
+/** Bucket and sequence share 22 bits of a row id; the sequence keeps at least 6 of them. */
+const MOST_BUCKETS = 2 ** 16;
 const FETCH_TIMEOUT_MS = 5000;
 
 /** Where maps come from: a file, or a URL that is asked for changes only. */

@@ -1,8 +1,9 @@
 //! Finding a server that takes the connection: hosts in order, each of its addresses, with
 //! libpq's rules for TLS, passwords and roles.
 //!
-//! One rule differs: when a server closes the connection during the login without a word, libpq
-//! gives up, here the next host is tried. That is what a balancer without a backend does.
+//! One rule differs: libpq gives up when a server closes the connection during the login without a
+//! word, as a balancer without a backend does, and when a pooler says that it can't serve anybody
+//! now. Here the next host is tried, which is what the second balancer and pooler are for.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use super::dial::{self, Address, DialError, Dialer, Encryption};
 use super::endpoint::{ChannelBinding, Endpoint, Host, SessionAttrs};
 use super::failure::{self, Failure, Next};
 use super::link::{Established, Link, Pledge};
+use super::pooler;
 use super::report::{self, Report};
 use super::rows::RowSession;
 use super::session::Session;
@@ -243,9 +245,11 @@ impl Endpoint {
     ) -> Failure {
         if let Some(db) = error.as_db_error() {
             let report = Report::from(db);
-            // A server that is starting up sends its callers on.
-            let next = if report.sqlstate == "57P03" { Next::Host } else { Next::Stop };
+            let sqlstate = report.sqlstate.clone();
             let mut error = report.error();
+            // A server that is starting up, or a pooler that can't serve now, sends its callers on.
+            let busy = sqlstate == "57P03" || (sqlstate == pooler::SQLSTATE && error.code() == Code::Unreachable);
+            let next = if busy { Next::Host } else { Next::Stop };
             if let (Code::AuthFailed, Ok(Some((_, true))), Some(path), None) =
                 (error.code(), &password, &self.passfile, error.record().hint)
             {

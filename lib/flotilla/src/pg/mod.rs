@@ -16,6 +16,7 @@ mod failure;
 mod keywords;
 mod link;
 mod passfile;
+mod pooler;
 mod report;
 mod rows;
 mod service;

@@ -8,7 +8,7 @@ use postgres_protocol::message::backend::ErrorFields;
 use tokio_postgres::error::{DbError, ErrorPosition};
 use tokio_postgres::fallible_iterator::FallibleIterator as _;
 
-use super::sqlstate;
+use super::{pooler, sqlstate};
 use crate::error::{Code, Error};
 use crate::tls;
 
@@ -44,7 +44,12 @@ impl Report {
 
     /// The error that this report is.
     pub(super) fn error(self) -> Error {
-        let meaning = sqlstate::meaning(&self.sqlstate);
+        let mut meaning = sqlstate::meaning(&self.sqlstate);
+        if self.sqlstate == pooler::SQLSTATE
+            && let Some((code, hint)) = pooler::meaning(&self.message)
+        {
+            (meaning.code, meaning.hint) = (code, hint);
+        }
         let mut code = meaning.code;
         if self.sqlstate == "57014" && self.message.contains("user request") {
             code = Code::Cancelled;

@@ -2,13 +2,14 @@
 
 use crate::error::Code;
 
-/// SQLSTATEs of Flotilla's own, raised by the fence in the database. Class `FL` is free for us:
-/// the standard leaves classes that start with F to Z to implementations, PostgreSQL uses F0.
+/// SQLSTATEs of Flotilla's own, raised by the fence in the database. PostgreSQL has no class `FL`.
 pub mod fence {
     /// The shard doesn't own the row's bucket.
     pub const NOT_OWNER: &str = "FL001";
     /// The session's epoch is older than the shard's.
     pub const STALE_EPOCH: &str = "FL002";
+    /// The session's epoch is newer than the shard's.
+    pub const FUTURE_EPOCH: &str = "FL003";
 }
 
 /// What a SQLSTATE means to a caller.
@@ -40,10 +41,10 @@ const fn retry(prefix: &'static str, code: Code) -> Meaning {
 pub const TABLE: &[Meaning] = &[
     hinted(fence::NOT_OWNER, Code::NotOwner, "Fetch the map again and send the row to the shard that owns its bucket."),
     hinted(fence::STALE_EPOCH, Code::NotOwner, "Fetch the map again and repeat the statement with its epoch."),
+    hinted(fence::FUTURE_EPOCH, Code::NotOwner, "Retry in a moment; if it stays so, run \"shardctl map\"."),
     means("FL", Code::NotOwner),
     means("08", Code::Unreachable),
-    // PgBouncer reports nearly everything as a protocol violation; asking again may help.
-    retry("08P01", Code::QueryFailed),
+    means("08P01", Code::QueryFailed),
     means("0A000", Code::Unsupported),
     hinted("25006", Code::WrongRole, "Send what writes to the primary; this session may only read."),
     means("25P03", Code::Timeout),
@@ -51,7 +52,6 @@ pub const TABLE: &[Meaning] = &[
     hinted("3D000", Code::NotFound, "Create the database, or name another one."),
     retry("40001", Code::QueryFailed),
     retry("40P01", Code::QueryFailed),
-    retry("40003", Code::QueryFailed),
     hinted("53300", Code::Unreachable, "Raise max_connections or go through the pooler."),
     hinted("55P03", Code::LockTimeout, "Try again later, or wait longer with --lock-timeout."),
     hinted("57014", Code::Timeout, "Raise statement_timeout, or look at the plan with EXPLAIN."),
