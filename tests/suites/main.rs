@@ -3,9 +3,13 @@
 mod badinput;
 mod cli;
 mod clients;
+mod fence;
 mod harness;
+mod init;
+mod keys;
 mod libpq;
 mod manners;
 mod pipes;
+mod placement;
 mod records;
 mod sessions;

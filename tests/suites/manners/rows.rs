@@ -78,7 +78,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { verb: "key new", args: &["--user", "-n", "3"], hang: Hang::Lock("flotilla.ownership"), ..ROW },
     Row { verb: "key parse", args: &["7318349394477056", "7318349394477057"], ..ROW },
     Row {
-        verb: "sql",
+        verb: "sql --read-only",
         args: &["--all", "SELECT count(*) FROM notes"],
         untargeted: Some(&["SELECT count(*) FROM notes"]),
         hang: Hang::Lock("notes"),
@@ -95,7 +95,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         verb: "sql",
-        args: &["--key", "42", "DELETE FROM notes WHERE user_id = $1", "--param", "42"],
+        args: &["--key", "2", "DELETE FROM notes WHERE user_id = $1", "--param", "2"],
         hang: Hang::Lock("notes"),
         cancelled_lines: true,
         ..ROW
@@ -168,10 +168,11 @@ pub(crate) fn registry() -> Vec<(&'static str, &'static Verb)> {
 /// A topology with poolers and balancers; nobody connects to them.
 pub(crate) fn pools() -> String {
     let pools = "[[poolers]]\nname = \"pool-a\"\nhost = \"pool-a\"\nhostaddr = \"127.0.0.31\"\nport = 15632\n\n\
-                 [[balancers]]\nname = \"lb-a\"\nhost = \"lb-a\"\nhostaddr = \"127.0.0.41\"\nstats_port = 15790\n";
-    let mut topology = Topology::default().shard("s0", "127.0.0.11", 15432).rest(pools).to_string();
-    topology = topology.replacen("name = \"s0\"\n", "name = \"s0\"\nwrite_port = 15700\nread_port = 15701\n", 1);
-    topology
+                 [[balancers]]\nname = \"lb-a\"\nhost = \"lb-a\"\nhostaddr = \"127.0.0.41\"\nstats_port = 15790\n\n\
+                 [secrets]\nverifiers = \"secrets/userlist.txt\"\n";
+    let topology = Topology::default().connect("sslrootcert = \"tls/ca.crt\"").shard("s0", "127.0.0.11", 15432);
+    let ports = "name = \"s0\"\nwrite_port = 15700\nread_port = 15701\n";
+    topology.rest(pools).to_string().replacen("name = \"s0\"\n", ports, 1)
 }
 
 #[test]

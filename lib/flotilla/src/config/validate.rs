@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Config;
 use crate::error::{Error, Result};
+use crate::pg::SslMode;
 use crate::placement::{BucketRange, BucketSet};
 
 /// Refuses a topology that can't be right.
@@ -12,6 +13,11 @@ pub(super) fn check(config: &Config) -> Result<()> {
     name(&at, "cluster", &config.cluster.name)?;
     if config.cluster.dbname.is_empty() || config.cluster.dbname.contains('\0') {
         return Err(Error::config(format!("{at}: cluster.dbname is empty")).hint("Name the database of every shard."));
+    }
+    if let Some(mode) = &config.connect.sslmode {
+        mode.parse::<SslMode>().map_err(|e| {
+            Error::config(format!("{at}: {}", e.message())).hint(e.record().hint.unwrap_or_default())
+        })?;
     }
     names_are_unique(config)?;
     addresses_are_unique(config)?;

@@ -27,7 +27,17 @@ pub struct Output {
 struct State {
     tally: Tally,
     rows: table::Rows,
-    closed: bool,
+    /// Why nothing can be written any more.
+    ended: Option<Ended>,
+}
+
+/// Why standard output takes nothing any more.
+#[derive(Clone, Copy, Debug)]
+enum Ended {
+    /// Its reader has gone.
+    Closed,
+    /// Writing failed, by this error of the system.
+    Failed(i32),
 }
 
 /// How many lines ended how.
@@ -145,20 +155,19 @@ impl Output {
     }
 
     fn send(state: &mut State, bytes: &[u8]) -> Result<()> {
-        if state.closed {
-            return Err(closed());
+        // Also the second time: a lost line must not pass for a reader that has gone.
+        if let Some(ended) = state.ended {
+            return Err(ended.error());
         }
         let mut stdout = io::stdout().lock();
         let sent = stdout.write_all(bytes).and_then(|()| stdout.flush());
         sent.map_err(|e| {
-            state.closed = true;
-            if e.kind() == io::ErrorKind::BrokenPipe {
-                closed()
-            } else {
-                Error::new(Code::Io, "could not write to standard output")
-                    .source(e)
-                    .hint("Is the disk full? What was done so far is in the ledger.")
-            }
+            let ended = match e.raw_os_error() {
+                Some(number) if e.kind() != io::ErrorKind::BrokenPipe => Ended::Failed(number),
+                _ => Ended::Closed,
+            };
+            state.ended = Some(ended);
+            ended.error()
         })
     }
 
@@ -174,8 +183,15 @@ enum Rendered {
     Row(&'static [&'static str], Value),
 }
 
-fn closed() -> Error {
-    Error::new(Code::OutputClosed, "standard output was closed by its reader")
+impl Ended {
+    fn error(self) -> Error {
+        match self {
+            Self::Closed => Error::new(Code::OutputClosed, "standard output was closed by its reader"),
+            Self::Failed(number) => Error::new(Code::Io, "could not write to standard output")
+                .source(io::Error::from_raw_os_error(number))
+                .hint("Is the disk full? What was done so far is in the ledger."),
+        }
+    }
 }
 
 fn unwritable(error: serde_json::Error) -> Error {

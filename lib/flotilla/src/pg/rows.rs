@@ -321,6 +321,9 @@ impl RowSession {
             Ok(columns) => {
                 self.wire.put(|buf| {
                     frontend::execute(PORTAL, 0, buf)?;
+                    // pgaudit counts a portal that is open as a statement under way, and refuses the
+                    // next utility command, such as COMMIT, while there is one.
+                    frontend::close(b'P', PORTAL, buf)?;
                     frontend::sync(buf);
                     Ok(())
                 })?;
