@@ -219,7 +219,7 @@ impl Gathered {
         String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
-    fn to_end(self) -> String {
+    fn into_end(self) -> String {
         self.reader.join().expect("reading a pipe");
         String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
@@ -310,7 +310,7 @@ impl Running {
             let _ = self.child.wait();
         }
         self.ended = true;
-        let text = |gathered: Option<Gathered>| gathered.map(Gathered::to_end).unwrap_or_default();
+        let text = |gathered: Option<Gathered>| gathered.map(Gathered::into_end).unwrap_or_default();
         let (stdout, stderr) = (text(self.stdout.take()), text(self.stderr.take()));
         let shown = std::mem::take(&mut self.shown);
         let Some(status) = status else {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long a condition may take before the test fails. Far more than it ever takes: a busy machine
 /// is no bug.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_mins(1);
 
 /// How often a condition is looked at.
 const PAUSE: Duration = Duration::from_millis(3);

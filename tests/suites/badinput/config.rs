@@ -88,7 +88,10 @@ fn a_key_type_that_is_not_placed_is_refused() {
 
 #[test]
 fn sslmode_is_one_of_libpqs_words() {
-    init(good().connect("sslmode = \"verify-ful\"").to_string(), &["invalid sslmode value: \"verify-ful\"", "verify-full"]);
+    init(
+        good().connect("sslmode = \"verify-ful\"").to_string(),
+        &["invalid sslmode value: \"verify-ful\"", "verify-full"],
+    );
 }
 
 /// Whoever may write the topology decides which servers are touched.

@@ -56,7 +56,8 @@ fn a_piped_primary_that_is_a_replica_by_now_is_refused() {
     assert!(line["error"]["hint"].is_string() && line["changed"] == false, "{line}");
     assert_eq!(fleet.state(), before);
     // A write that is meant for the node goes nowhere else either.
-    let moved = fleet.shardctl(["sql", "--as", "admin", "CREATE TABLE stray ()"]).stdin(&*piped.stdout).run().code_is(1);
+    let moved =
+        fleet.shardctl(["sql", "--as", "admin", "CREATE TABLE stray ()"]).stdin(&*piped.stdout).run().code_is(1);
     assert_eq!(moved.line("s0-a")["status"], "error", "{}", moved.transcript());
     assert_eq!(fleet.replica(0, 0).psql_in("app", "SELECT to_regclass('stray') IS NULL").unwrap(), "t");
 

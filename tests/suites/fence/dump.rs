@@ -32,14 +32,15 @@ async fn a_whole_dump_restores_its_fences() {
         }
         fleet.psql(0, &format!("CREATE DATABASE {dbname}"));
         copy(&fleet, "", 0, dbname);
-        let holds =
-            "SELECT c.relname, c.relacl, f.convalidated, pg_get_constraintdef(f.oid), pg_get_userbyid(c.relowner)
+        let holds = "SELECT c.relname, pg_get_userbyid(c.relowner), coalesce(c.relacl, acldefault('r', c.relowner)),
+                            f.convalidated, md5(pg_get_constraintdef(f.oid))
                      FROM pg_class c LEFT JOIN pg_constraint f ON f.conrelid = c.oid AND f.conname = 'flotilla_fence'
                      WHERE c.relname ~ '^t[12]?$' ORDER BY 1;
-                     SELECT tgrelid::regclass, tgname, pg_get_triggerdef(oid) FROM pg_trigger
-                     WHERE tgname ~ 'flotilla' AND tgrelid::regclass::text ~ '^t[12]?$' ORDER BY 1, 2;
-                     SELECT * FROM flotilla.fences; SELECT * FROM flotilla.ownership; SELECT flotilla.epoch();
-                     SELECT tableoid::regclass, * FROM t ORDER BY id, n";
+                     SELECT c.relname, tgname, tgenabled, md5(pg_get_triggerdef(g.oid))
+                     FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+                     WHERE tgname ~ 'flotilla' AND c.relname ~ '^t[12]?$' ORDER BY 1, 2;
+                     SELECT * FROM flotilla.fences; SELECT * FROM flotilla.ownership ORDER BY 1; SELECT flotilla.epoch();
+                     SELECT c.relname, t.* FROM t JOIN pg_class c ON c.oid = t.tableoid ORDER BY id, n";
         let copied = fleet.primary(0).psql_in(dbname, holds).expect("the copy");
         assert_eq!(copied, fleet.psql(0, holds), "{dbname}");
 

@@ -160,3 +160,23 @@ async fn outcomes_where_the_bucket_is_imported() {
     assert_eq!(fence(&place.fleet, 0), "t|t|t|t|t");
     place.compare(3, key).await;
 }
+
+/// Keys and rows may be personal data, and messages end in logs.
+#[tokio::test]
+async fn refusals_name_the_bucket_and_neither_key_nor_row() {
+    let place = Place::start().await;
+    change(&place.fleet, 0, 512..=1023, "none");
+    let find = "SELECT i, flotilla.bucket(i) FROM generate_series(987654321000, 987654321999) i
+                WHERE flotilla.bucket(i) > 511 LIMIT 1";
+    let found = place.fleet.psql(0, find);
+    let (key, bucket) = found.split_once('|').expect("a key and its bucket");
+    let insert = format!("INSERT INTO t VALUES ({key}, 1, 'private')");
+    let error = place.app.simple_query(&insert).await.expect_err("a refusal");
+    let error = error.as_db_error().expect("the server's error");
+    assert_eq!(error.message(), format!("this shard does not own bucket {bucket}"));
+    let detail = format!("Bucket {bucket} is in state \"none\" on shard \"s0\", epoch 2.");
+    assert_eq!(error.detail(), Some(detail.as_str()));
+    assert_eq!(error.hint(), Some("Read the shard map again and retry on the bucket's owner."));
+    let context = error.where_().unwrap_or_default();
+    assert!(!context.contains(key) && !context.contains("private"), "{context}");
+}

@@ -69,7 +69,7 @@ fn one_wrong_server_stops_only_itself() {
     fleet.psql(1, "UPDATE flotilla.cluster SET shard = 'elsewhere'");
     let state = fleet.state();
     let outcome = fleet.shardctl(["init", "--all"]).run().code_is(3);
-    assert_eq!(outcome.line("s0-a")["status"], "ok", "{}", outcome.transcript());
-    assert_eq!(outcome.line("s1-a")["status"], "error", "{}", outcome.transcript());
+    assert_eq!(outcome.line("s0")["status"], "ok", "{}", outcome.transcript());
+    assert_eq!(outcome.line("s1")["status"], "error", "{}", outcome.transcript());
     assert_eq!(fleet.state(), state);
 }

@@ -171,8 +171,9 @@ pub(crate) fn pools() -> String {
                  [[balancers]]\nname = \"lb-a\"\nhost = \"lb-a\"\nhostaddr = \"127.0.0.41\"\nstats_port = 15790\n\n\
                  [secrets]\nverifiers = \"secrets/userlist.txt\"\n";
     let topology = Topology::default().connect("sslrootcert = \"tls/ca.crt\"").shard("s0", "127.0.0.11", 15432);
+    let node = "port = 15432\n  patroni = \"https://127.0.0.11:15008\"\n";
     let ports = "name = \"s0\"\nwrite_port = 15700\nread_port = 15701\n";
-    topology.rest(pools).to_string().replacen("name = \"s0\"\n", ports, 1)
+    topology.rest(pools).to_string().replacen("name = \"s0\"\n", ports, 1).replacen("port = 15432\n", node, 1)
 }
 
 #[test]

@@ -15,9 +15,8 @@ pub(super) fn check(config: &Config) -> Result<()> {
         return Err(Error::config(format!("{at}: cluster.dbname is empty")).hint("Name the database of every shard."));
     }
     if let Some(mode) = &config.connect.sslmode {
-        mode.parse::<SslMode>().map_err(|e| {
-            Error::config(format!("{at}: {}", e.message())).hint(e.record().hint.unwrap_or_default())
-        })?;
+        mode.parse::<SslMode>()
+            .map_err(|e| Error::config(format!("{at}: {}", e.message())).hint(e.record().hint.unwrap_or_default()))?;
     }
     names_are_unique(config)?;
     addresses_are_unique(config)?;

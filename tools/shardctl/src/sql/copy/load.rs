@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, Sender};
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use super::CopyResult;
 use super::sender::{Part, send};
@@ -30,6 +31,9 @@ const CHUNK: usize = 1 << 16;
 
 /// How many chunks may wait for a shard: what bounds the memory.
 const WAITING: usize = 4;
+
+/// How long senders that were asked to stop may take to cancel and roll back.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A line as `shardctl route` writes it.
 #[derive(Deserialize)]
@@ -60,6 +64,7 @@ struct Shard {
 struct Load {
     cx: Context,
     handle: Handle,
+    senders: TaskTracker,
     table: Table,
     map: OwnershipMap,
     role: As,
@@ -71,19 +76,26 @@ struct Load {
 /// Reads, sends, commits, and writes a line for each shard.
 pub(super) async fn run(cx: &Context, table: Table, map: OwnershipMap, role: As) -> Result<()> {
     let columns = table.columns.clone().map(Columns::new);
-    let (handle, began) = (Handle::current(), Instant::now());
-    let mut load = Load { cx: cx.clone(), handle, table, map, role, columns, shards: HashMap::new(), began };
+    let (handle, senders, began) = (Handle::current(), TaskTracker::new(), Instant::now());
+    let shards = HashMap::new();
+    let mut load = Load { cx: cx.clone(), handle, senders: senders.clone(), table, map, role, columns, shards, began };
     let reading = tokio::task::spawn_blocking(move || {
         let read = piped_stdin().map_or(Ok(()), |stdin| load.read(stdin));
         (load, read)
     });
     // A read of standard input may never return; the shards must not wait for it then.
-    let (load, read) = tokio::select! {
-        done = reading => done.map_err(|e| Error::internal("reading the input failed").source(e))?,
-        () = cx.stop().asked() => return Err(flotilla::signal::cancelled()),
-        () = cx.deadline_passed() => return Err(cx.deadline_error()),
+    let stopped = tokio::select! {
+        done = reading => {
+            let (load, read) = done.map_err(|e| Error::internal("reading the input failed").source(e))?;
+            return load.finish(read).await;
+        }
+        () = cx.stop().asked() => flotilla::signal::cancelled(),
+        () = cx.deadline_passed() => cx.deadline_error(),
     };
-    load.finish(read).await
+    // The senders have heard it too, and each tells its server to cancel.
+    senders.close();
+    let _ = tokio::time::timeout(GRACE, senders.wait()).await;
+    Err(stopped)
 }
 
 impl Load {
@@ -156,7 +168,7 @@ impl Load {
             self.map.epoch(),
             receiver,
         );
-        let outcome = self.handle.spawn(sending);
+        let outcome = self.senders.spawn_on(sending, &self.handle);
         Ok(Shard { parts, outcome, rows: Vec::new(), count: 0, ticks: Ticks::default(), gone: false })
     }
 
