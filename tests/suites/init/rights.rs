@@ -84,7 +84,7 @@ fn the_readers_read() {
         ] {
             denied(&fleet, role, sql);
         }
-        let readonly = "SELECT 'default_transaction_read_only=on' = ANY (setconfig) FROM pg_db_role_setting \
+        let readonly = "SELECT bool_or('default_transaction_read_only=on' = ANY (setconfig)) FROM pg_db_role_setting \
                         JOIN pg_roles r ON r.oid = setrole WHERE rolname =";
         assert_eq!(fleet.psql(0, &format!("{readonly} '{role}'")), "t", "{role}");
     }

@@ -25,6 +25,7 @@ BEGIN
 END
 $$;
 ALTER FUNCTION flotilla.seal_new_partitions() OWNER TO flotilla;
+REVOKE ALL ON FUNCTION flotilla.seal_new_partitions() FROM PUBLIC;
 DROP EVENT TRIGGER IF EXISTS flotilla_seal;
 CREATE EVENT TRIGGER flotilla_seal ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE')
     EXECUTE FUNCTION flotilla.seal_new_partitions();
