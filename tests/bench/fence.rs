@@ -16,10 +16,11 @@ const COLUMNS: &str =
 /// COPY of a million rows into tables with and without a fence, in turn; a heap with its primary
 /// key, and a table of twelve months with a primary key and an index. Durability is off, so
 /// nothing hides the price.
+#[expect(clippy::unnecessary_wraps, reason = "every measurement has one shape")]
 pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
     let fleet = Fleet::new().shards(1).init().set("max_wal_size", "8GB").start();
     for table in ["heap", "heap_fenced"] {
-        fleet.psql(0, &format!("CREATE TABLE {table} ({COLUMNS}, PRIMARY KEY (user_id, id))"));
+        fleet.psql(0, &format!("SET ROLE owner; CREATE TABLE {table} ({COLUMNS}, PRIMARY KEY (user_id, id))"));
     }
     for table in ["months", "months_fenced"] {
         fleet.psql(0, &partitioned(table));
@@ -61,7 +62,9 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
 }
 
 fn partitioned(table: &str) -> String {
-    let parent = format!("CREATE TABLE {table} ({COLUMNS}, PRIMARY KEY (user_id, id, at)) PARTITION BY RANGE (at)");
+    let parent = format!(
+        "SET ROLE owner; CREATE TABLE {table} ({COLUMNS}, PRIMARY KEY (user_id, id, at)) PARTITION BY RANGE (at)"
+    );
     let months = (1..=12).map(|month| {
         let end = if month == 12 { "2027-01-01".to_owned() } else { format!("2026-{:02}-01", month + 1) };
         format!(

@@ -61,7 +61,7 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
 /// Has the server write rows to a file that it may write to.
 fn write(fleet: &Fleet, name: &str, query: &str) -> PathBuf {
     let path = fleet.primary(0).folder().join(name);
-    fleet.psql(0, &format!("COPY ({query}) TO '{}' WITH (FORMAT csv, QUOTE E'\\x01')", path.display()));
+    fleet.psql(0, &format!("COPY ({query}) TO '{}'", path.display()));
     path
 }
 

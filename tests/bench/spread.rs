@@ -49,7 +49,7 @@ fn shardctl(sandbox: &Sandbox, ports: &[u16]) -> anyhow::Result<Cost> {
 }
 
 fn psql(sandbox: &Sandbox, ports: &[u16]) -> anyhow::Result<Cost> {
-    let lines: String = ports.iter().map(|port| format!("{port}\n")).collect();
+    let lines = ports.iter().map(u16::to_string).collect::<Vec<_>>().join("\n");
     let list = sandbox.file("ports", lines);
     let mut xargs = Command::new("xargs");
     xargs.env_clear().args(["-P", JOBS, "-I{}"]).arg(program("psql"));

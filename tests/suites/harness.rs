@@ -87,7 +87,7 @@ fn holds_a_fleet_until_it_is_killed() {
     // A tool that hangs must not stay either.
     let _hanging = fleet.shardctl(["route", "--by", "key"]).stdin_open().start();
     println!("\nfolders: {}", folders.join(" "));
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(Duration::from_mins(1));
 }
 
 #[test]

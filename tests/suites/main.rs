@@ -1,5 +1,7 @@
 //! The suites: one binary, so that it is linked once. Servers are real, so is the tools' own binary.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
 mod badinput;
 mod cli;
 mod clients;

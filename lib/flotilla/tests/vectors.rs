@@ -1,5 +1,7 @@
 //! The placement against the vectors that all routers share; a server made them.
 
+#![expect(clippy::unwrap_used, clippy::struct_field_names, reason = "a test, and the file's own names")]
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};

@@ -7,6 +7,9 @@ use flotilla_tests::{Sandbox, Topology};
 
 use super::refused;
 
+/// Makes a topology wrong.
+type Spoil = fn(&mut Topology);
+
 /// A topology that is right, of two shards that nobody must ever call.
 fn good() -> Topology {
     Topology::default().shard("s0", "/nowhere/0", 5432).shard("s1", "/nowhere/1", 5432)
@@ -123,7 +126,7 @@ fn a_path_that_is_no_file_is_refused() {
 fn a_topology_of_another_cluster_is_refused_by_the_servers() {
     let mut fleet = flotilla_tests::Fleet::new().init().start();
     let before = fleet.state();
-    let cases: [(fn(&mut Topology), &str); 4] = [
+    let cases: [(Spoil, &str); 4] = [
         (|topology| topology.name = "other".to_owned(), "belongs to cluster \"demo\", not \"other\""),
         (|topology| topology.buckets = 512, "1024 buckets, not 512"),
         (|topology| topology.key_type = "uuid".to_owned(), "key type \"bigint\", not \"uuid\""),

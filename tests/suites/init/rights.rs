@@ -130,7 +130,7 @@ fn nothing_is_for_everybody() {
         WHERE EXISTS (SELECT FROM aclexplode(acl) WHERE grantee = 0)";
     assert_eq!(fleet.psql(0, public), "");
     fleet.psql(0, "CREATE ROLE stranger LOGIN");
-    denied(&fleet, "stranger", "SELECT FROM notes");
+    denied(&fleet, "stranger", "SELECT FROM public.notes");
     denied(&fleet, "stranger", "SELECT flotilla.bucket(1)");
     assert_eq!(fleet.psql(0, "SELECT has_database_privilege('stranger', 'app', 'CONNECT')"), "f");
 }
