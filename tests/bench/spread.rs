@@ -22,13 +22,18 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
     setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files })?;
     let servers = StandIn::start(MANY)?;
     let sandbox = Sandbox::new();
-    let (few, many) = (shardctl(&sandbox, &servers.ports()[..FEW.into()])?, shardctl(&sandbox, servers.ports())?);
+    let few = shardctl(&sandbox, &servers.ports()[..FEW.into()], &[])?;
+    let many = shardctl(&sandbox, servers.ports(), &[])?;
+    // Reads the topology and writes a line for each target, without a connection.
+    let dry = shardctl(&sandbox, servers.ports(), &["--dry-run"])?;
     let psql = psql(&sandbox, servers.ports())?;
     let each = |cost: Cost, targets: u16| cost.wall / u32::from(targets);
     Ok(vec![
         Figure::new(format!("sql --all, {MANY} targets, peak memory"), mib(many.peak))
             .beside(format!("{FEW} targets {}", mib(few.peak)), ratio_of_memory(many.peak, few.peak))
             .ratio_at_most(1.25),
+        Figure::new("the same, beyond what the topology takes", mib(many.peak))
+            .beside(format!("--dry-run {}", mib(dry.peak)), ratio_of_memory(many.peak, dry.peak)),
         Figure::new("the same, time for each target", ms(each(many, MANY)))
             .beside(format!("{FEW} targets {}", ms(each(few, FEW))), ratio(each(many, MANY), each(few, FEW))),
         Figure::new("the same, beside psql", ms(each(many, MANY)))
@@ -36,7 +41,7 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
     ])
 }
 
-fn shardctl(sandbox: &Sandbox, ports: &[u16]) -> anyhow::Result<Cost> {
+fn shardctl(sandbox: &Sandbox, ports: &[u16], flags: &[&str]) -> anyhow::Result<Cost> {
     let topology = Topology::default().connect("sslmode = \"disable\"");
     let topology = ports
         .iter()
@@ -44,7 +49,7 @@ fn shardctl(sandbox: &Sandbox, ports: &[u16]) -> anyhow::Result<Cost> {
         .fold(topology, |topology, (at, port)| topology.shard(&format!("s{at}"), "127.0.0.1", *port));
     let config = sandbox.file(format!("{}.toml", ports.len()), topology.to_string());
     let mut command = Command::new(binary("shardctl"));
-    command.env_clear().args(["sql", "--all", "--jobs", JOBS, SQL, "--config"]).arg(config);
+    command.env_clear().args(["sql", "--all", "--jobs", JOBS, SQL, "--config"]).arg(config).args(flags);
     fed(&mut command, None)
 }
 

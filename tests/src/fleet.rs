@@ -11,6 +11,7 @@ use flotilla_native::postgres::{Options, Server, Template};
 use crate::sandbox::Sandbox;
 use crate::tls::Identity;
 use crate::topology::{NodeEntry, ShardEntry, Topology};
+use crate::wait::until;
 
 /// The roles that log in by password, and their passwords. Words that occur nowhere else, so that a
 /// leaked one is found.
@@ -263,6 +264,10 @@ impl Builder {
             let starting: Vec<_> =
                 (0..self.replicas).map(|_| scope.spawn(move || start(primary.replica(options.clone())))).collect();
             starting.into_iter().map(|replica| replica.join().expect("a replica starts")).collect::<Vec<_>>()
+        });
+        let streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+        until("all replicas stream", || {
+            primary.psql(streaming).is_ok_and(|count| count == self.replicas.to_string()).then_some(())
         });
         let name = format!("s{number}");
         let servers = std::iter::once(primary).chain(replicas);

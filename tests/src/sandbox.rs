@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use flotilla_native::guard::{self, Guard};
+use flotilla_native::places;
 
 use crate::run::Run;
 use crate::tool;
@@ -31,7 +32,8 @@ impl Default for Sandbox {
 impl Sandbox {
     /// An empty one: a home, the XDG folders, no topology.
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("flotilla-test-").tempdir().expect("a temporary folder");
+        let temporary = tempfile::Builder::new().prefix("flotilla-test-").tempdir_in(places::short_lived());
+        let folder = temporary.expect("a temporary folder");
         let stack = guard::binary().expect("the guard's binary");
         let guard = Guard::over(&stack, folder.path()).expect("a guard");
         let folder = folder.keep();

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use flotilla::{Error, Result, env};
 
+/// Free memory from which on short-lived servers are kept there, in bytes.
+const MEMORY_ENOUGH: u64 = 2 << 30;
+
 /// The folder for downloads, build output and templates: `$FLOTILLA_CACHE`, else by the caller.
 pub fn cache() -> Result<PathBuf> {
     if let Some(cache) = env::path("FLOTILLA_CACHE") {
@@ -24,6 +27,16 @@ pub fn state(name: &str) -> Result<PathBuf> {
         return Ok(Path::new("/var/lib/flotilla").join(name));
     }
     under_home("XDG_STATE_HOME", ".local/state").map(|base| base.join("flotilla").join(name))
+}
+
+/// Where servers live that last as long as a test: `$TMPDIR`, else in memory where that has room, for
+/// making the thousand files of a server can take a second on a disk.
+pub fn short_lived() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let roomy =
+        rustix::fs::statvfs(memory).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= MEMORY_ENOUGH);
+    let writable = rustix::fs::access(memory, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok();
+    if env::path("TMPDIR").is_none() && roomy && writable { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 fn under_home(variable: &str, below: &str) -> Result<PathBuf> {

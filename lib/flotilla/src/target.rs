@@ -104,16 +104,28 @@ pub fn shards(config: &Config) -> Vec<Target> {
 
 /// The targets of these names, each once, in this order.
 pub fn named(config: &Config, names: &[String]) -> Result<Vec<Target>> {
-    let all = all(config);
     let mut seen = HashSet::new();
-    let mut targets = Vec::new();
-    for name in names {
-        let target = all.iter().find(|t| t.name == *name).ok_or_else(|| unknown(name))?;
-        if seen.insert(name.clone()) {
-            targets.push(target.clone());
+    let new = names.iter().filter(|name| seen.insert(name.as_str()));
+    new.map(|name| find(config, name).ok_or_else(|| unknown(name))).collect()
+}
+
+/// The target of this name. Only what is found is copied: a thousand names of a thousand targets must
+/// not make a million copies.
+fn find(config: &Config, name: &str) -> Option<Target> {
+    for shard in &config.shards {
+        if shard.name == name {
+            return Some(Target::new(name, Kind::Shard(Box::new(shard.clone()))));
+        }
+        if let Some(node) = shard.nodes.iter().find(|node| node.name == name) {
+            return Some(Target::new(name, Kind::Node { shard: Box::new(shard.clone()), node: node.clone() }));
         }
     }
-    Ok(targets)
+    let pooler = config.poolers.iter().find(|p| p.name == name).map(|p| Kind::Pooler(p.clone()));
+    let kind = pooler
+        .or_else(|| config.balancers.iter().find(|b| b.name == name).map(|b| Kind::Balancer(b.clone())))
+        .or_else(|| config.etcd.iter().find(|e| e.name == name).map(|e| Kind::Etcd(e.clone())))
+        .or_else(|| config.redis.iter().find(|r| r.name == name).map(|r| Kind::Redis(r.clone())))?;
+    Some(Target::new(name, kind))
 }
 
 fn unknown(name: &str) -> Error {

@@ -14,6 +14,7 @@ use super::options::{Listen, Options};
 use super::{SOCKET_PATH_LIMIT, Template, program, run};
 use crate::account::Account;
 use crate::guard::{self, Guard, Process, Program};
+use crate::places;
 use crate::process::wait_until;
 
 /// The port in the socket's name where no TCP port was asked for.
@@ -62,9 +63,10 @@ impl Server {
     }
 
     fn create(account: Account, options: Options, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("flotilla-").tempdir().map_err(|source| {
-            Error::new(Code::Io, "could not make a temporary folder").hint("Check TMPDIR.").source(source)
-        })?;
+        let folder =
+            tempfile::Builder::new().prefix("flotilla-").tempdir_in(places::short_lived()).map_err(|source| {
+                Error::new(Code::Io, "could not make a temporary folder").hint("Check TMPDIR.").source(source)
+            })?;
         let longest = folder.path().join(".s.PGSQL.65535").as_os_str().len();
         if longest > SOCKET_PATH_LIMIT {
             return Err(Error::config(format!("the path {} is too long for a Unix socket", folder.path().display()))

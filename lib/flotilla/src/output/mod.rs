@@ -115,7 +115,7 @@ impl Output {
 
     /// Writes bytes that are whole lines already; for streams of millions of records.
     ///
-    /// The caller keeps to the contract and counts with [`Output::count`].
+    /// The caller keeps to the contract and counts with [`Output::count_good`].
     pub fn raw(&self, bytes: &[u8]) -> Result<()> {
         let mut state = self.lock();
         Self::send(&mut state, bytes)
