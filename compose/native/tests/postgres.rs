@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flotilla_native::places;
 use flotilla_native::postgres::{Options, Server, Shutdown, Template};
@@ -25,15 +25,12 @@ fn segments() -> String {
 }
 
 #[test]
-fn a_server_answers_within_a_second_and_is_gone_when_dropped() {
+fn a_server_answers_and_is_gone_when_dropped() {
     let template = template(0);
-    let began = Instant::now();
     let server = Server::start(&template, Options::default().set("work_mem", "5MB")).unwrap();
-    let took = began.elapsed();
     assert_eq!(server.psql("show work_mem").unwrap(), "5MB");
     assert_eq!(server.psql("show data_checksums").unwrap(), "on");
     assert_eq!(server.psql("show wal_level").unwrap(), "logical");
-    assert!(took < Duration::from_secs(5), "the start took {took:?}");
     let folder = server.folder().to_owned();
     drop(server);
     assert!(!folder.exists());
