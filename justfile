@@ -42,4 +42,5 @@ test *ARGS:
 
 # Ratios measured side by side.
 bench:
+    cargo build --release --locked --workspace --bins
     cargo run --release --locked -p flotilla-tests --bin bench

@@ -321,9 +321,12 @@ impl RowSession {
             Ok(columns) => {
                 self.wire.put(|buf| {
                     frontend::execute(PORTAL, 0, buf)?;
-                    // pgaudit counts a portal that is open as a statement under way, and refuses the
-                    // next utility command, such as COMMIT, while there is one.
-                    frontend::close(b'P', PORTAL, buf)?;
+                    // pgaudit counts a query's open portal as a statement under way, and refuses the next
+                    // utility command, such as COMMIT, while there is one. What gives no rows has ended
+                    // by itself; and COPY FROM STDIN takes no other message before its data.
+                    if !columns.is_empty() {
+                        frontend::close(b'P', PORTAL, buf)?;
+                    }
                     frontend::sync(buf);
                     Ok(())
                 })?;
