@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::context::Context;
@@ -44,6 +45,28 @@ where
         }
     };
     drive(cx, targets, Box::new(start)).await
+}
+
+/// Asks each item, at most `--jobs` at a time; the answers come in the items' order. For what is
+/// compared or shown together, and so has no line of its own for each.
+pub async fn ask<T, A, F, Fut>(cx: &Context, items: Vec<T>, question: F) -> Vec<A>
+where
+    A: Send + 'static,
+    F: Fn(T, Context) -> Fut,
+    Fut: Future<Output = A> + Send + 'static,
+{
+    let limit = Arc::new(Semaphore::new(cx.jobs()));
+    let mut asked = JoinSet::new();
+    for (at, item) in items.into_iter().enumerate() {
+        let (answer, limit) = (question(item, cx.clone()), Arc::clone(&limit));
+        asked.spawn(async move {
+            let _permit = limit.acquire().await;
+            (at, answer.await)
+        });
+    }
+    let mut answers = asked.join_all().await;
+    answers.sort_by_key(|(at, _)| *at);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 type Start<R> = Box<dyn Fn(Target) -> BoxFuture<'static, Result<Done<R>>> + Send>;

@@ -1,10 +1,11 @@
 //! `shardctl targets`: what the topology holds, as lines for other tools.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
+use flotilla::fanout;
 use flotilla::pg::Role;
 use flotilla::reach;
 use flotilla::record::{Line, Record, RecordInfo};
@@ -114,20 +115,13 @@ fn wanted(args: &Args, target: &Target) -> bool {
 /// Asks every server for its role, and lists those that have the wanted one. A server that doesn't
 /// answer is an error line: leaving it out would say that it has the other role.
 async fn ask(cx: &Context, nodes: Vec<Target>, wanted: RoleFilter) -> Result<()> {
-    let mut asked = tokio::task::JoinSet::new();
-    let limit = std::sync::Arc::new(tokio::sync::Semaphore::new(cx.jobs()));
-    for (at, node) in nodes.into_iter().enumerate() {
-        let (cx, limit) = (cx.clone(), limit.clone());
-        asked.spawn(async move {
-            let _permit = limit.acquire().await;
-            let began = std::time::Instant::now();
-            let role = role_of(&cx, &node).await;
-            (at, node, role, began.elapsed())
-        });
-    }
-    let mut answers = asked.join_all().await;
-    answers.sort_by_key(|(at, ..)| *at);
-    for (_, node, role, took) in answers {
+    let answers = fanout::ask(cx, nodes, |node, cx| async move {
+        let began = Instant::now();
+        let role = role_of(&cx, &node).await;
+        (node, role, began.elapsed())
+    })
+    .await;
+    for (node, role, took) in answers {
         let name = Some(node.name.clone());
         match role {
             Ok(role)

@@ -2,17 +2,13 @@
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use super::{Claim, Claims, Comparison, MapFile, OwnershipMap, ShardClaims, State, compare, read_file};
 use crate::config::Shard;
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
 use crate::placement::BucketRange;
-use crate::{journal, log, reach};
+use crate::{fanout, journal, log, reach};
 
 /// Which shard of which cluster a server is.
 const HEAD: &str = "SELECT name, shard, buckets, key_type, flotilla.epoch() AS epoch FROM flotilla.cluster";
@@ -24,21 +20,14 @@ pub async fn read_live(cx: &Context) -> Result<Comparison> {
 
 /// Asks every shard's primary what it owns.
 pub async fn read_claims(cx: &Context) -> Result<Vec<ShardClaims>> {
-    let config = cx.config()?;
-    let mut asked = JoinSet::new();
-    let limit = Arc::new(Semaphore::new(cx.jobs()));
-    for (at, shard) in config.shards.iter().cloned().enumerate() {
-        let (cx, limit) = (cx.clone(), Arc::clone(&limit));
-        asked.spawn(async move {
-            let _permit = limit.acquire().await;
-            let claims = claims_of(&cx, &shard).await;
-            (at, ShardClaims { shard: shard.name, claims })
-        });
-    }
-    let mut answers = asked.join_all().await;
+    let shards = cx.config()?.shards.clone();
+    let claims = fanout::ask(cx, shards, |shard, cx| async move {
+        let claims = claims_of(&cx, &shard).await;
+        ShardClaims { shard: shard.name, claims }
+    })
+    .await;
     cx.stop().check()?;
-    answers.sort_by_key(|(at, _)| *at);
-    Ok(answers.into_iter().map(|(_, claims)| claims).collect())
+    Ok(claims)
 }
 
 /// A map to route by. The shards are asked; when one doesn't answer, the last map that was whole
@@ -117,16 +106,18 @@ where
     text.parse().map_err(|e| Error::internal(format!("the server sent {text:?} for a number")).source(e))
 }
 
+/// Whether a query failed because the shard was never set up: undefined table, function or schema.
+pub fn is_not_set_up(error: &Error) -> bool {
+    matches!(error.state(), Some("42P01" | "42883" | "3F000"))
+}
+
 fn not_set_up(error: Error, shard: &str) -> Error {
-    match error.state() {
-        // Undefined table, undefined function, undefined schema.
-        Some("42P01" | "42883" | "3F000") => {
-            Error::new(Code::NotFound, format!("shard \"{shard}\" holds no schema flotilla"))
-                .source(error)
-                .hint("Set it up with `shardctl init`.")
-        }
-        _ => error,
+    if !is_not_set_up(&error) {
+        return error;
     }
+    Error::new(Code::NotFound, format!("shard \"{shard}\" holds no schema flotilla"))
+        .source(error)
+        .hint("Set it up with `shardctl init`.")
 }
 
 fn kept_path(cx: &Context) -> Option<PathBuf> {

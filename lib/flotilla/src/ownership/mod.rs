@@ -9,7 +9,7 @@ mod live;
 
 pub use compare::{Claim, Claims, Comparison, Finding, ShardClaims, State, compare};
 pub use file::{MapFile, read_file};
-pub use live::{for_routing, read_claims, read_live};
+pub use live::{for_routing, is_not_set_up, read_claims, read_live};
 
 use crate::error::{Code, Error, Result};
 use crate::placement::{Bucket, BucketSet, Buckets, KeyType};

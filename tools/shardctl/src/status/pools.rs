@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use flotilla::Context;
 use flotilla::config::Pooler;
 use flotilla::error::Result;
+use flotilla::fanout;
 use flotilla::reach;
 use flotilla::record::{Line, Record};
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::task::JoinSet;
 
 /// One pool of one pooler.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -45,19 +45,14 @@ pub(super) struct Answer {
 
 /// Asks every pooler's console.
 pub(super) async fn read(cx: &Context) -> Result<Vec<Answer>> {
-    let mut asked = JoinSet::new();
-    for (at, pooler) in cx.config()?.poolers.iter().cloned().enumerate() {
-        let cx = cx.clone();
-        asked.spawn(async move {
-            let began = Instant::now();
-            let pools = ask(&cx, &pooler).await;
-            (at, Answer { pooler: pooler.name, took: began.elapsed(), pools })
-        });
-    }
-    let mut answers = asked.join_all().await;
+    let answers = fanout::ask(cx, cx.config()?.poolers.clone(), |pooler, cx| async move {
+        let began = Instant::now();
+        let pools = ask(&cx, &pooler).await;
+        Answer { pooler: pooler.name, took: began.elapsed(), pools }
+    })
+    .await;
     cx.stop().check()?;
-    answers.sort_by_key(|(at, _)| *at);
-    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    Ok(answers)
 }
 
 /// Writes a line for each pool; a pooler that didn't answer is an error line.

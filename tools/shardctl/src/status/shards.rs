@@ -1,18 +1,17 @@
 //! The shards: who leads, who follows and how far behind, what each owns.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flotilla::Context;
 use flotilla::config::Shard;
-use flotilla::error::{Error, Result};
+use flotilla::error::Result;
+use flotilla::fanout;
+use flotilla::ownership::is_not_set_up;
 use flotilla::pg::Session;
 use flotilla::reach;
 use flotilla::record::{Line, Record};
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use super::ledger::LedgerRow;
 
@@ -76,24 +75,17 @@ FROM flotilla.ownership";
 
 /// Asks every shard's leader.
 pub(super) async fn read(cx: &Context, ledger: u16) -> Result<Vec<Answer>> {
-    let mut asked = JoinSet::new();
-    let limit = Arc::new(Semaphore::new(cx.jobs()));
-    for (at, shard) in cx.config()?.shards.iter().cloned().enumerate() {
-        let (cx, limit) = (cx.clone(), Arc::clone(&limit));
-        asked.spawn(async move {
-            let _permit = limit.acquire().await;
-            let began = Instant::now();
-            let (status, ledger) = match ask(&cx, &shard, ledger).await {
-                Ok((status, ledger)) => (Ok(status), ledger),
-                Err(error) => (Err(error), Vec::new()),
-            };
-            (at, Answer { shard: shard.name, took: began.elapsed(), status, ledger })
-        });
-    }
-    let mut answers = asked.join_all().await;
+    let answers = fanout::ask(cx, cx.config()?.shards.clone(), move |shard, cx| async move {
+        let began = Instant::now();
+        let (status, ledger) = match ask(&cx, &shard, ledger).await {
+            Ok((status, ledger)) => (Ok(status), ledger),
+            Err(error) => (Err(error), Vec::new()),
+        };
+        Answer { shard: shard.name, took: began.elapsed(), status, ledger }
+    })
+    .await;
     cx.stop().check()?;
-    answers.sort_by_key(|(at, _)| *at);
-    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    Ok(answers)
 }
 
 /// Writes a line for each shard.
@@ -146,11 +138,7 @@ fn leader(shard: &Shard, session: &Session) -> Option<String> {
 fn if_set_up<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if missing(&error) => Ok(None),
+        Err(error) if is_not_set_up(&error) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn missing(error: &Error) -> bool {
-    matches!(error.state(), Some("42P01" | "42883" | "3F000"))
 }
