@@ -17,11 +17,20 @@ pub struct Blocker {
 impl Blocker {
     /// Locks the table against everybody.
     pub fn lock(server: &Server, dbname: &str, table: &str) -> Self {
+        Self::hold(server, dbname, table, "ACCESS EXCLUSIVE")
+    }
+
+    /// Reads the table in a transaction that stays open: whoever changes its definition waits.
+    pub fn read(server: &Server, dbname: &str, table: &str) -> Self {
+        Self::hold(server, dbname, table, "ACCESS SHARE")
+    }
+
+    fn hold(server: &Server, dbname: &str, table: &str, mode: &str) -> Self {
         let mut command = Command::new(program("psql"));
         command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &server.conninfo(dbname)]).current_dir("/").env_clear();
         let mut psql = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");
         let mut stdin = psql.stdin.take().expect("a pipe");
-        writeln!(stdin, "BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'held';").expect("psql reads");
+        writeln!(stdin, "BEGIN; LOCK TABLE {table} IN {mode} MODE; SELECT 'held';").expect("psql reads");
         let mut line = String::new();
         let stdout = psql.stdout.take().expect("a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("psql writes");
@@ -32,6 +41,16 @@ impl Blocker {
     /// Waits until a tool's session waits for a lock on this server.
     pub fn wait_for_victim(server: &Server) {
         until("no tool waits for a lock", || (waiting(server) > 0).then_some(()));
+    }
+
+    /// Ends every tool's session on this server, as the loss of their machines would.
+    pub fn end_tools(server: &Server) {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'flotilla %'";
+        server.psql(sql).expect("pg_stat_activity");
+        until("a tool's session goes on", || {
+            let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flotilla %'";
+            (server.psql(left).expect("pg_stat_activity") == "0").then_some(())
+        });
     }
 
     /// Waits until no tool's session is at work on this server any more.

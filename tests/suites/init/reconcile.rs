@@ -1,6 +1,7 @@
 //! `map --reconcile`: what is proven is settled, what isn't is refused.
 
-use flotilla_tests::{Fleet, Outcome};
+use flotilla_tests::{Blocker, Fleet, Outcome};
+use rustix::process::Signal;
 
 /// Two shards with a protected table of 300 users' rows.
 fn fleet() -> Fleet {
@@ -148,4 +149,82 @@ fn a_silent_shard_is_waited_for() {
     let outcome = fleet.shardctl(["map", "--reconcile"]).run().code_is(3).no_lines();
     assert!(outcome.stderr.contains("s1"), "{}", outcome.transcript());
     assert_eq!(fleet.psql(0, "SELECT flotilla.epoch()"), "5");
+}
+
+/// How many fences of a shard don't follow its ownership.
+const STALE: &str = "SELECT count(*) FROM flotilla.fences WHERE NOT current";
+
+/// Killed after ownership was committed and before the fence followed: nothing is left to decide, but the
+/// fence. The next run says so, swaps it, and the one after that has nothing to do.
+#[test]
+fn a_run_that_was_killed_before_the_fence_is_finished_by_the_next() {
+    let fleet = fleet();
+    fleet.psql(1, "SELECT flotilla.set_ownership(0, 1023, 'none', 2)");
+    fleet.psql(1, "CALL flotilla.swap_fences()");
+    let blocker = Blocker::read(fleet.primary(1), "app", "t");
+    let run = fleet.shardctl(["map", "--reconcile"]).start();
+    Blocker::wait_for_victim(fleet.primary(1));
+    run.signal(Signal::KILL);
+    assert_eq!(run.finish().signal(), Some(9));
+    Blocker::end_tools(fleet.primary(1));
+    drop(blocker);
+    assert_eq!((owned(&fleet, 1).as_str(), fleet.psql(1, STALE).as_str()), ("{[512,1024)}", "1"));
+    fleet.shardctl(["map"]).run().ok();
+
+    let before = standing(&fleet);
+    let planned = fleet.shardctl(["map", "--reconcile", "--dry-run"]).run().ok();
+    let line = planned.line("s1");
+    assert_eq!((&line["status"], &line["changed"]), (&"planned".into(), &false.into()), "{line}");
+    assert_eq!(line["fences"], serde_json::json!(["t"]), "{line}");
+    assert_eq!(standing(&fleet), before, "a dry run touched something");
+    let swapped = fleet.shardctl(["map", "--reconcile"]).run().ok();
+    let line = swapped.line("s1");
+    assert_eq!((&line["changed"], &line["fences"]), (&true.into(), &serde_json::json!(["t"])), "{line}");
+    assert_eq!(swapped.lines().len(), 1, "{}", swapped.transcript());
+    assert_eq!(fleet.psql(1, STALE), "0");
+    assert_eq!(fleet.psql(1, "SELECT detail->'fences' FROM flotilla.ledger ORDER BY line DESC LIMIT 1"), r#"["t"]"#);
+    writes_go_through(&fleet);
+    fleet.shardctl(["map", "--reconcile"]).run().ok().no_lines();
+}
+
+/// A shard that has lost buckets but whose fence still lets them through: nobody is granted them before
+/// that fence is swapped, however long it takes.
+#[test]
+fn nothing_is_granted_before_stale_fences_refuse_it() {
+    let fleet = fleet();
+    fleet.psql(1, "DELETE FROM t WHERE flotilla.bucket(user_id) BETWEEN 512 AND 600");
+    fleet.psql(1, "SELECT flotilla.set_ownership(512, 600, 'none', 2)");
+    fleet.psql(0, "SELECT flotilla.set_ownership(512, 600, 'none', 3)");
+    assert_eq!(fleet.psql(1, STALE), "1");
+    let blocker = Blocker::read(fleet.primary(1), "app", "t");
+    let run = fleet.shardctl(["map", "--reconcile"]).start();
+    Blocker::wait_for_victim(fleet.primary(1));
+    assert_eq!(owned(&fleet, 0), "{[0,512)}");
+    drop(blocker);
+    run.finish().ok();
+    assert_eq!((owned(&fleet, 0).as_str(), fleet.psql(1, STALE).as_str()), ("{[0,601)}", "0"));
+    writes_go_through(&fleet);
+    fleet.shardctl(["map", "--reconcile"]).run().ok().no_lines();
+}
+
+/// Killed between swapping and proving: the fence holds, and the next run proves it. Rows of others that
+/// are still there keep it unproved, which is nothing to be done.
+#[test]
+fn a_fence_that_can_be_proved_is_proved() {
+    let fleet = fleet();
+    for at in 0..2 {
+        fleet.psql(at, "SELECT flotilla.set_ownership(0, 1023, 'none', 2)");
+        fleet.psql(at, &format!("SELECT flotilla.set_ownership({}, {}, 'owned', 2)", at * 512, at * 512 + 511));
+        fleet.psql(at, "SELECT flotilla.swap_fence('t')");
+    }
+    let unproved = "SELECT count(*) FROM flotilla.fences WHERE NOT validated";
+    fleet.psql(1, "SELECT flotilla.set_ownership(512, 512, 'none', 2)");
+    fleet.psql(1, "SELECT flotilla.swap_fence('t')");
+    fleet.psql(1, "SELECT flotilla.set_ownership(512, 512, 'owned', 2)");
+    fleet.psql(1, "SELECT flotilla.swap_fence('t')");
+    assert_eq!(fleet.psql(1, unproved), "1");
+    assert_eq!(fleet.shardctl(["map", "--reconcile", "--dry-run"]).run().ok().line("s1")["status"], "planned");
+    assert_eq!(fleet.shardctl(["map", "--reconcile"]).run().ok().line("s1")["changed"], true);
+    assert_eq!(fleet.psql(1, unproved), "0");
+    fleet.shardctl(["map", "--reconcile"]).run().ok().no_lines();
 }
