@@ -15,6 +15,33 @@ fn present_primaries_are_set_up() {
     assert_eq!(again.stdout, "false\nfalse\n", "{}", again.transcript());
 }
 
+/// The example of both verbs as it is printed. No server knows the role that asks yet: init makes it.
+#[test]
+fn present_primaries_are_set_up_for_the_first_time() {
+    let fleet = Fleet::new().replicas(1).start();
+    let example = "shardctl targets --role primary | shardctl init";
+    let help = fleet.shardctl(["init", "--help"]).run().ok();
+    assert!(help.stdout.contains(example), "{}", help.transcript());
+    let outcome = fleet.script(example).run().ok();
+    let mut set_up: Vec<_> =
+        outcome.lines().iter().map(|line| (line["target"].clone(), line["changed"].clone())).collect();
+    set_up.sort_by_key(|(target, _)| target.to_string());
+    assert_eq!(set_up, [("s0-a".into(), true.into()), ("s1-a".into(), true.into())], "{}", outcome.transcript());
+    fleet.shardctl(["map"]).run().ok();
+}
+
+/// Where nobody can log in, the error is that of the role that was meant to.
+#[test]
+fn a_refused_login_is_told_of_the_role_that_asks() {
+    let mut fleet = Fleet::new().shards(1).start();
+    fleet.topology = fleet.topology.clone().rest("[users]\nadmin = \"nobody\"\n");
+    fleet.write_topology();
+    let outcome = fleet.shardctl(["targets", "--role", "primary"]).run().code_is(1);
+    let error = &outcome.line("s0-a")["error"];
+    assert_eq!(error["code"], "auth_failed", "{}", outcome.transcript());
+    assert!(error["message"].as_str().unwrap().contains("monitor"), "{}", outcome.transcript());
+}
+
 #[test]
 fn lines_are_routed_loaded_and_counted() {
     let fleet = Fleet::new().init().start();

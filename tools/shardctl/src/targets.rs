@@ -148,8 +148,19 @@ async fn role_of(cx: &Context, target: &Target) -> Result<Role> {
     let Kind::Node { node, .. } = &target.kind else {
         return Err(Error::new(Code::Unsupported, "only PostgreSQL servers have a role"));
     };
-    let session = cx.connect(reach::node(config, node, &config.users.monitor)?).await?;
-    cx.guarded(session.canceller(), session.role()).await
+    let session = match cx.connect(reach::node(config, node, &config.users.monitor)?).await {
+        // Init makes the role that asks, and may be what these lines are piped to.
+        Err(refused) if refused.code() == Code::AuthFailed => {
+            let admin = cx.connect(reach::node(config, node, &config.users.admin)?).await;
+            let session = admin.map_err(|_| refused)?;
+            tracing::info!("{}: asked as \"{}\", for the monitor couldn't log in", target.name, config.users.admin);
+            session
+        }
+        connected => connected?,
+    };
+    let role = cx.guarded(session.canceller(), session.role()).await?;
+    session.close().await;
+    Ok(role)
 }
 
 /// The word for a role, as `--role` takes it.
