@@ -97,6 +97,30 @@ fn sslmode_is_one_of_libpqs_words() {
     );
 }
 
+/// What a rendered file needs and the topology lacks: no file at all, rather than those that could be.
+#[test]
+fn an_incomplete_topology_renders_nothing() {
+    let whole = crate::manners::pools();
+    let cases = [
+        ("verifiers = \"secrets/userlist.txt\"", "secrets.verifiers is not set"),
+        ("sslrootcert = \"tls/ca.crt\"", "connect.sslrootcert is not set"),
+        ("patroni = \"https://127.0.0.11:15008\"", "has no patroni URL"),
+    ];
+    let mut sandbox = Sandbox::new();
+    for (line, says) in cases {
+        assert!(whole.contains(line), "{whole}");
+        sandbox.topology(whole.replace(line, ""));
+        refused(sandbox.tool("poolcfg", ["render"]).run(), 2, &[says]);
+    }
+    sandbox.topology(whole.replace("https://", "ftp://"));
+    refused(sandbox.tool("poolcfg", ["render"]).run(), 2, &["is not a URL of Patroni's"]);
+    // What isn't asked for needn't be whole; and a target that has no such file is its own line.
+    sandbox.topology(whole.replace("patroni = \"https://127.0.0.11:15008\"", ""));
+    sandbox.tool("poolcfg", ["render", "pgbouncer"]).run().ok();
+    let outcome = sandbox.tool("poolcfg", ["render", "-t", "pool-a", "-t", "s0"]).run().code_is(1);
+    assert_eq!(outcome.line("s0")["error"]["code"], "unsupported", "{}", outcome.transcript());
+}
+
 /// Whoever may write the topology decides which servers are touched.
 #[test]
 fn a_file_that_others_may_write_is_refused() {

@@ -1,6 +1,6 @@
 //! `poolcfg render`: the files that poolers and balancers should run with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use flotilla::config::Config;
@@ -69,22 +69,34 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let config = cx.config()?;
     let chosen = chosen(cx, config, args.program)?;
     let run_folder = args.run_folder.unwrap_or_else(|| render::run_folder(config));
+    complete(config, &chosen, &run_folder)?;
     cx.each(chosen, move |target, cx| {
         let run_folder = run_folder.clone();
-        async move {
-            let config = cx.config()?;
-            let (program, file, text) = match &target.kind {
-                Kind::Pooler(pooler) => ("pgbouncer", "pgbouncer.ini", render::pgbouncer(config, &pooler.name)?),
-                Kind::Balancer(balancer) => {
-                    ("haproxy", "haproxy.cfg", render::haproxy(config, &balancer.name, &run_folder)?)
-                }
-                _ => return Err(misplaced(&target)),
-            };
-            let lines = Some(text.lines().count());
-            Ok(Done::unchanged(Rendered { program: Some(program), file: Some(file), lines, text: Some(text) }))
-        }
+        async move { one(cx.config()?, &target, &run_folder).map(Done::unchanged) }
     })
     .await
+}
+
+/// Refuses a topology that lacks what a configuration needs, before the first line is written: half of
+/// the files would be worse than none.
+fn complete(config: &Config, chosen: &[Target], run_folder: &Path) -> Result<()> {
+    for target in chosen.iter().filter(|target| target.upstream_failure.is_none()) {
+        match one(config, target, run_folder) {
+            Err(error) if error.code() == Code::Config => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn one(config: &Config, target: &Target, run_folder: &Path) -> Result<Rendered> {
+    let (program, file, text) = match &target.kind {
+        Kind::Pooler(pooler) => ("pgbouncer", "pgbouncer.ini", render::pgbouncer(config, &pooler.name)?),
+        Kind::Balancer(balancer) => ("haproxy", "haproxy.cfg", render::haproxy(config, &balancer.name, run_folder)?),
+        _ => return Err(misplaced(target)),
+    };
+    let lines = Some(text.lines().count());
+    Ok(Rendered { program: Some(program), file: Some(file), lines, text: Some(text) })
 }
 
 /// The named targets; where none are named, every pooler and balancer.
