@@ -75,6 +75,22 @@ fn one_bad_object_is_its_own_error() {
     insta::assert_snapshot!("bad_objects", seen.join("\n"));
 }
 
+/// An empty line is an empty key, on lines as among operands; which is a key only where keys are text.
+#[test]
+fn an_empty_line_is_an_empty_key() {
+    let fleet = Fleet::new().key_type("text").init().start();
+    let lines = fleet.shardctl(["route", "--by", "key"]).stdin("a\n\n\r\nb\n").run().ok().lines();
+    let inputs: Vec<&serde_json::Value> = lines.iter().map(|line| &line["input"]).collect();
+    assert_eq!(inputs, ["a", "", "", "b"]);
+    let operand = fleet.shardctl(["route", "--by", "key", ""]).run().ok();
+    assert_eq!(operand.lines()[0]["bucket"], lines[1]["bucket"]);
+    assert_eq!(fleet.psql(0, "SELECT flotilla.bucket(''::text)"), lines[1]["bucket"].to_string());
+    let ids = fleet.shardctl(["route", "--by", "id"]).stdin("7318349394477056\n\n").run().code_is(1);
+    assert_eq!(ids.lines()[1]["error"]["code"], "input", "{}", ids.transcript());
+    let objects = fleet.shardctl(["route", "--by", "key", "--field", "k"]).stdin("\n{\"k\":\"\"}\n\n").run().ok();
+    assert_eq!(objects.lines().len(), 1, "{}", objects.transcript());
+}
+
 /// The operands of a command line are as good as lines.
 #[test]
 fn one_bad_operand_is_its_own_error() {

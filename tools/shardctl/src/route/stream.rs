@@ -56,7 +56,8 @@ impl<'a> Router<'a> {
             let Some(line) = lines.next_line().map_err(unreadable)? else { break };
             let number = line.number;
             match line.bytes {
-                Ok([]) => {}
+                // Blank lines between JSON values say nothing; a plain line is its value, also an empty one.
+                Ok([]) if self.reader.is_json() => {}
                 Ok(bytes) => match self.reader.bucket(bytes, number).and_then(|b| Ok((b, self.map.owner(b)?))) {
                     Ok((bucket, shard)) if self.fast => {
                         good += 1;
