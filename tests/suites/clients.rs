@@ -1,5 +1,6 @@
 //! The routers for applications, in TypeScript and Python, held to the server and to the tools.
 
+mod addresses;
 mod live;
 mod placement;
 mod served;

@@ -35,6 +35,12 @@ pub fn primary_of(config: &Config, target: &Target, user: &str) -> Result<Endpoi
     }
 }
 
+/// The node of a shard that a session was opened to.
+pub fn node_at<'a>(shard: &'a Shard, found: &Host) -> Result<&'a Node> {
+    let node = shard.nodes.iter().find(|node| host(node) == *found);
+    node.ok_or_else(|| Error::internal(format!("no node of shard \"{}\" is the one that answered", shard.name)))
+}
+
 /// As an application writes: through the poolers, or to the primary where there are none.
 pub fn writer(config: &Config, shard: &Shard, user: &str) -> Result<Endpoint> {
     if config.poolers.is_empty() {

@@ -64,6 +64,8 @@ pub struct Claims {
     pub key_type: String,
     /// The epoch that the shard's fences stand at.
     pub epoch: i64,
+    /// The node that answered: the shard's primary.
+    pub primary: String,
     /// Its rows.
     pub rows: Vec<Claim>,
 }
@@ -95,6 +97,8 @@ pub struct Finding {
 pub struct Comparison {
     /// The map; whole only without findings.
     pub map: OwnershipMap,
+    /// For each shard of the map its primary, where that answered.
+    pub primaries: Vec<Option<String>>,
     /// What isn't as it must be.
     pub findings: Vec<Finding>,
 }
@@ -154,7 +158,8 @@ pub fn compare(config: &Config, all: &[ShardClaims]) -> Comparison {
         });
     }
     let map = OwnershipMap { cluster: config.cluster.name.clone(), buckets, key_type, epoch, shards, owners };
-    Comparison { map, findings }
+    let primaries = all.iter().map(|s| Some(s.claims.as_ref().ok()?.primary.clone())).collect();
+    Comparison { map, primaries, findings }
 }
 
 fn list(shards: &[&str]) -> String {

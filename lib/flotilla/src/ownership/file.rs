@@ -5,8 +5,8 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Owner, OwnershipMap};
-use crate::config::{Config, Pooler};
+use super::{Comparison, Owner, OwnershipMap};
+use crate::config::{Config, Node, Pooler};
 use crate::error::{Error, Result};
 use crate::placement::{BucketRange, BucketSet, Buckets, KeyType};
 
@@ -37,9 +37,11 @@ pub struct ShardEntry {
     pub name: String,
     /// The buckets that it owns: first and last of each range.
     pub ranges: Vec<(u32, u32)>,
-    /// Where to write, in the order to try.
+    /// Where to write, in the order to try: the poolers; where there are none, the server that was the
+    /// primary when the map was made, and no other, for a router doesn't ask a server for its role.
     pub write: Vec<Address>,
-    /// Where to read from replicas; empty where there are none.
+    /// Where to read from replicas, in the order to try; empty where there are none. Without poolers the
+    /// primary is the last of them, so that reads go on with the last node standing.
     pub read: Vec<Address>,
 }
 
@@ -57,14 +59,16 @@ pub struct Address {
 }
 
 impl MapFile {
-    /// The file of a map, with the addresses of the topology: the poolers, or the nodes where there
-    /// are none.
-    pub fn new(map: &OwnershipMap, config: &Config) -> Self {
-        let shards = map.shards().iter().enumerate().map(|(at, name)| {
+    /// The file of what the shards say, with the addresses of the topology: the poolers, or the nodes
+    /// where there are none.
+    pub fn new(comparison: &Comparison, config: &Config) -> Self {
+        let map = &comparison.map;
+        let shards = map.shards().iter().zip(&comparison.primaries).enumerate().map(|(at, (name, primary))| {
             let ranges = map.owned_by(at).ranges().iter().map(|r| (r.first().get(), r.last().get())).collect();
             let pooled = |suffix: &str| config.poolers.iter().map(|p| pooled(p, format!("{name}{suffix}"))).collect();
             if config.poolers.is_empty() {
-                return ShardEntry { name: name.clone(), ranges, write: nodes(config, name), read: Vec::new() };
+                let (write, read) = direct(config, name, primary.as_deref());
+                return ShardEntry { name: name.clone(), ranges, write, read };
             }
             let replicas = config.shards.iter().any(|s| s.name == *name && s.nodes.len() > 1);
             let read = if replicas { pooled("_ro") } else { Vec::new() };
@@ -135,13 +139,20 @@ fn pooled(pooler: &Pooler, dbname: String) -> Address {
     Address { host: pooler.host.clone(), hostaddr, port: pooler.port, dbname }
 }
 
-fn nodes(config: &Config, shard: &str) -> Vec<Address> {
+/// The servers of a shard themselves: where to write, where to read.
+fn direct(config: &Config, shard: &str, primary: Option<&str>) -> (Vec<Address>, Vec<Address>) {
     let nodes = config.shards.iter().filter(|s| s.name == shard).flat_map(|s| &s.nodes);
-    let address = nodes.map(|n| Address {
-        host: n.host.clone(),
-        hostaddr: n.hostaddr.map(|a| a.to_string()),
-        port: n.port,
+    let (write, replicas): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| Some(&*node.name) == primary);
+    let address = |node: &Node| Address {
+        host: node.host.clone(),
+        hostaddr: node.hostaddr.map(|a| a.to_string()),
+        port: node.port,
         dbname: config.cluster.dbname.clone(),
-    });
-    address.collect()
+    };
+    let write: Vec<Address> = write.into_iter().map(address).collect();
+    let mut read: Vec<Address> = replicas.into_iter().map(address).collect();
+    if !read.is_empty() {
+        read.extend(write.iter().cloned());
+    }
+    (write, read)
 }

@@ -42,7 +42,7 @@ pub async fn for_routing(cx: &Context) -> Result<OwnershipMap> {
                 .hint("The topology file and the servers don't belong together; which is the right file?"));
         }
         if comparison.map.is_whole() {
-            keep(cx, &comparison.map);
+            keep(cx, &comparison);
         }
         return Ok(comparison.map);
     };
@@ -77,6 +77,7 @@ async fn claims_of(cx: &Context, shard: &Shard) -> Result<Claims> {
             buckets: parse(&text("buckets"))?,
             key_type: text("key_type"),
             epoch: parse(&text("epoch"))?,
+            primary: reach::node_at(shard, session.host())?.name.clone(),
             rows: Vec::new(),
         };
         for row in session.simple("SELECT first_bucket, last_bucket, state, epoch FROM flotilla.ownership").await? {
@@ -132,10 +133,10 @@ fn kept(cx: &Context) -> Option<OwnershipMap> {
 }
 
 /// Keeps the map for a worse day. Failing to is no failure of routing.
-fn keep(cx: &Context, map: &OwnershipMap) {
+fn keep(cx: &Context, comparison: &Comparison) {
     let write = || -> Result<()> {
         let path = kept_path(cx).ok_or_else(|| Error::internal("no folder to keep the map in"))?;
-        let text = serde_json::to_vec(&MapFile::new(map, cx.config()?))
+        let text = serde_json::to_vec(&MapFile::new(comparison, cx.config()?))
             .map_err(|e| Error::internal("the map is not JSON").source(e))?;
         // Written beside and renamed, so that a reader never sees half a map.
         let part = path.with_extension(format!("{}.part", std::process::id()));

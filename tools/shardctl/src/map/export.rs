@@ -33,5 +33,5 @@ pub(super) async fn proven(cx: &Context) -> Result<MapFile> {
         return Err(Error::new(code, format!("the map is not whole: {}", finding.message))
             .hint("Applications must not be given a map that isn't proven; look at `shardctl map`."));
     }
-    Ok(MapFile::new(&comparison.map, cx.config()?))
+    Ok(MapFile::new(&comparison, cx.config()?))
 }
