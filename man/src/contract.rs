@@ -130,6 +130,22 @@ mod tests {
         assert_eq!(fill(&once, &tools).expect("filled"), once);
     }
 
+    /// Scripts match on codes: each stands in the contract, once, with what it means.
+    #[test]
+    fn the_contract_names_every_code_and_no_other() {
+        let text = include_str!("../../docs/contract.md");
+        let (_, table) = text.split_once("<!-- generated: error codes -->").expect("the table of codes");
+        let (table, _) = table.split_once("<!-- end").expect("its end");
+        let rows: Vec<(&str, &str)> =
+            table.lines().filter_map(|row| row.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | ")).collect();
+        let codes: Vec<String> = flotilla::Code::all()
+            .iter()
+            .map(|code| serde_json::to_value(code).expect("a code").as_str().expect("a word").to_owned())
+            .collect();
+        assert_eq!(rows.iter().map(|(code, _)| *code).collect::<Vec<_>>(), codes);
+        assert!(rows.iter().all(|(_, meaning)| meaning.ends_with('.')), "{rows:?}");
+    }
+
     #[test]
     fn an_unknown_part_is_refused() {
         let frame = "<!-- generated: nonsense -->\n<!-- end generated -->\n";

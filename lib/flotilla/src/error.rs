@@ -6,13 +6,14 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::exit::Exit;
 
 /// What kind of failure this is. Part of the JSON contract: codes are only ever added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The command line is wrong.
@@ -70,6 +71,11 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code, in the order of the contract. Derived with the enumeration, so none can be missing.
+    pub fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
     /// The exit code of a run that ends on this error before any target was worked on.
     pub const fn exit(self) -> Exit {
         match self {
