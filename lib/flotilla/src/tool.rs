@@ -3,6 +3,8 @@
 //! `main::<T>()` is generic over as little as parsing needs; everything after runs in one
 //! non-generic driver, so that a change here doesn't rebuild every tool's code.
 
+mod schema;
+
 use std::io::{self, Write as _};
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -48,10 +50,23 @@ pub fn main<T: Tool>() -> ExitCode {
     let parsed = command::<T>().try_get_matches().and_then(|matches| T::from_arg_matches(&matches));
     let tool = match parsed {
         Ok(tool) => tool,
-        Err(error) => return usage(&error),
+        Err(error) => return without_arguments(T::NAME, T::VERBS, &error, command::<T>()),
     };
     let (verb, global) = (tool.verb(), tool.global().clone());
     drive(T::NAME, verb, global, Box::new(move |cx| tool.run(cx)))
+}
+
+/// A call that can't be run: a usage error, unless it lacks arguments and asks for the schema alone.
+fn without_arguments(
+    tool: &'static str,
+    verbs: &'static [Verb],
+    error: &clap::Error,
+    command: clap::Command,
+) -> ExitCode {
+    match schema::of(verbs, error, command) {
+        Some(verb) => finish(tool, Exit::Ok, schema::print(verb)).into(),
+        None => usage(error),
+    }
 }
 
 /// The tool's command line. A variable that is set but empty counts as unset, as everywhere else.
@@ -78,7 +93,7 @@ fn drive(tool: &'static str, verb: &'static Verb, global: Global, run: Run) -> E
     log::start(global.verbose, global.quiet);
     std::panic::set_hook(Box::new(|info| tracing::error!("{info}")));
     if global.schema {
-        return finish(tool, Exit::Ok, print_schema(verb)).into();
+        return finish(tool, Exit::Ok, schema::print(verb)).into();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
     let runtime = match runtime {
@@ -160,20 +175,5 @@ fn finish(tool: &str, lines: Exit, ended: Result<()>) -> Exit {
             log::say(&error.text(tool));
             lines.worst(error.exit())
         }
-    }
-}
-
-fn print_schema(verb: &Verb) -> Result<()> {
-    let mut text = String::new();
-    for record in verb.records {
-        let schema = serde_json::to_string_pretty(&record.schema());
-        text.push_str(&schema.map_err(|e| Error::internal("a schema is not JSON").source(e))?);
-        text.push('\n');
-    }
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::new(Code::Io, "could not write to standard output").source(e))
-        }
-        _ => Ok(()),
     }
 }

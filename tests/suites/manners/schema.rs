@@ -1,9 +1,11 @@
 //! `--schema`: a valid schema for each record, which the lines keep to, the bad ones too.
 
-use flotilla_tests::{Fleet, contract::Schemas};
+use std::collections::BTreeSet;
+
+use flotilla_tests::{Fleet, Sandbox, contract::Schemas};
 
 use super::rows::Row;
-use super::{every, fleet};
+use super::{every, fleet, registry};
 
 fn schemas(row: &Row, fleet: &Fleet) -> Schemas {
     let outcome = row.run_plus(fleet, &["--schema"]).run().ok();
@@ -47,4 +49,20 @@ fn error_lines_keep_to_the_schema_too() {
             }
         },
     );
+}
+
+/// Asking what a verb writes needs none of what running it does, neither arguments nor a topology.
+#[test]
+fn a_schema_needs_no_arguments() {
+    let sandbox = Sandbox::new();
+    for (tool, verb) in registry() {
+        let outcome = sandbox.tool(tool, verb.name.split(' ').chain(["--schema"])).run().ok();
+        let schemas = Schemas::parse(&outcome.stdout).unwrap_or_else(|why| panic!("{tool} {}: {why}", verb.name));
+        let declared: BTreeSet<String> = verb.records.iter().map(flotilla::record::RecordInfo::id).collect();
+        assert_eq!(schemas.ids(), declared.iter().collect::<Vec<_>>(), "{tool} {}", verb.name);
+    }
+    sandbox.shardctl(["--schema", "sql"]).run().ok();
+    // Any other mistake is one still.
+    sandbox.shardctl(["sql", "--schema", "--no-such-flag"]).run().code_is(2).no_lines();
+    sandbox.shardctl(["sql"]).run().code_is(2).no_lines();
 }
