@@ -1,6 +1,7 @@
 //! What a verb works with: flags, configuration, targets, output, deadline, the wish to stop.
 
 use std::future::Future;
+use std::io::StdinLock;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -101,6 +102,16 @@ impl Context {
 
     /// The targets of this run: `-t`, `--all`, or a pipe. When a reading verb names none, all shards.
     pub fn targets(&self) -> Result<Vec<Target>> {
+        self.choose(target::read)
+    }
+
+    /// The same, each with the input lines that named it in [`Target::lines`]: for a verb that reads back
+    /// what a plan wrote.
+    pub fn targets_with_lines(&self) -> Result<Vec<Target>> {
+        self.choose(target::read_with_lines)
+    }
+
+    fn choose(&self, read: fn(&Config, StdinLock<'static>) -> Result<Vec<Target>>) -> Result<Vec<Target>> {
         let config = self.config()?;
         let global = &self.0.global;
         if global.all {
@@ -110,7 +121,7 @@ impl Context {
             return target::named(config, &global.targets);
         }
         match target::piped_stdin() {
-            Some(stdin) => target::read(config, stdin),
+            Some(stdin) => read(config, stdin),
             None if self.0.verb.scope == Scope::Optional => nonempty(target::shards(config)),
             None => Err(Error::new(Code::NoTargets, "no targets were named; nothing was touched")
                 .hint("Name them with -t NAME, pipe them in, or give --all.")),
