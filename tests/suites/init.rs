@@ -43,6 +43,25 @@ fn a_dry_run_touches_nothing() {
     assert_eq!(fleet.state(), state);
 }
 
+/// How long the work took stands in the ledger and in the file beside the tools.
+#[test]
+fn the_ledger_says_how_long_it_took() {
+    let fleet = Fleet::new().shards(1).start();
+    let line = fleet.shardctl(["init", "--all"]).run().ok().line("s0");
+    let took = "SELECT duration_ms FROM flotilla.ledger ORDER BY line DESC LIMIT 1";
+    let init = fleet.psql(0, "SELECT duration_ms FROM flotilla.ledger WHERE verb = 'init'").parse::<u64>().unwrap();
+    assert!(init > 0 && init <= line["duration_ms"].as_u64().unwrap(), "{init} of {line}");
+    fleet
+        .shardctl(["sql", "--all", "--as", "migrator", "CREATE TABLE a AS SELECT 1 AS x FROM pg_sleep(0.3)"])
+        .run()
+        .ok();
+    let sql = fleet.psql(0, took).parse::<u64>().unwrap();
+    assert!(sql >= 300, "{sql}");
+    let journal = fleet.script("cat \"${XDG_STATE_HOME:-$HOME/.local/state}\"/flotilla/journal.jsonl").run().ok();
+    let in_file: Vec<u64> = journal.lines().iter().map(|line| line["duration_ms"].as_u64().unwrap()).collect();
+    assert_eq!(in_file, [init, sql], "{}", journal.transcript());
+}
+
 /// From one machine the second run finds the lock; from two machines the shards decide. Either way both
 /// runs end, well or with 75, and the shards are set up once and whole.
 #[test]

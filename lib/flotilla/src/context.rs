@@ -22,7 +22,11 @@ use crate::verb::{Effect, Scope, Verb};
 
 /// Everything about this run. Cheap to clone.
 #[derive(Clone)]
-pub struct Context(Arc<Inner>);
+pub struct Context {
+    run: Arc<Inner>,
+    /// When the work began that ledger lines are about.
+    began: Instant,
+}
 
 struct Inner {
     tool: &'static str,
@@ -38,66 +42,74 @@ struct Inner {
 
 impl Context {
     pub(crate) fn new(tool: &'static str, verb: &'static Verb, global: Global, stop: Stop) -> Self {
-        Self(Arc::new(Inner {
+        let began = Instant::now();
+        let run = Inner {
             tool,
             verb,
             config: OnceLock::new(),
             output: Output::new(global.output, global.quiet),
             stop,
-            deadline: global.deadline.map(|d| Instant::now() + d),
+            deadline: global.deadline.map(|d| began + d),
             run_id: Uuid::new_v4(),
             operator: Operator::current(),
             global,
-        }))
+        };
+        Self { run: Arc::new(run), began }
+    }
+
+    /// The same run, at the beginning of work on something: from now on its ledger lines count the time.
+    #[must_use]
+    pub fn beginning(&self) -> Self {
+        Self { run: Arc::clone(&self.run), began: Instant::now() }
     }
 
     /// The tool's name.
     pub fn tool(&self) -> &'static str {
-        self.0.tool
+        self.run.tool
     }
 
     /// The verb.
     pub fn verb(&self) -> &'static Verb {
-        self.0.verb
+        self.run.verb
     }
 
     /// The global flags.
     pub fn global(&self) -> &Global {
-        &self.0.global
+        &self.run.global
     }
 
     /// The writer of standard output.
     pub fn output(&self) -> &Output {
-        &self.0.output
+        &self.run.output
     }
 
     /// Whether the run was asked to stop.
     pub fn stop(&self) -> &Stop {
-        &self.0.stop
+        &self.run.stop
     }
 
     /// This run's id, the same in each of its ledger lines.
     pub fn run_id(&self) -> Uuid {
-        self.0.run_id
+        self.run.run_id
     }
 
     /// The topology, read at its first use.
     pub fn config(&self) -> Result<&Config> {
-        if let Some(config) = self.0.config.get() {
+        if let Some(config) = self.run.config.get() {
             return Ok(config);
         }
-        let config = Config::load(self.0.global.config.as_deref())?;
-        Ok(self.0.config.get_or_init(|| config))
+        let config = Config::load(self.run.global.config.as_deref())?;
+        Ok(self.run.config.get_or_init(|| config))
     }
 
     /// How many targets to work on at once.
     pub fn jobs(&self) -> usize {
-        usize::from(self.0.global.jobs)
+        usize::from(self.run.global.jobs)
     }
 
     /// Whether this call only reads.
     pub fn is_reads_only(&self) -> bool {
-        self.0.verb.effect == Effect::Reads
+        self.run.verb.effect == Effect::Reads
     }
 
     /// The targets of this run: `-t`, `--all`, or a pipe. When a reading verb names none, all shards.
@@ -113,7 +125,7 @@ impl Context {
 
     fn choose(&self, read: fn(&Config, StdinLock<'static>) -> Result<Vec<Target>>) -> Result<Vec<Target>> {
         let config = self.config()?;
-        let global = &self.0.global;
+        let global = &self.run.global;
         if global.all {
             return nonempty(target::shards(config));
         }
@@ -122,7 +134,7 @@ impl Context {
         }
         match target::piped_stdin() {
             Some(stdin) => read(config, stdin),
-            None if self.0.verb.scope == Scope::Optional => nonempty(target::shards(config)),
+            None if self.run.verb.scope == Scope::Optional => nonempty(target::shards(config)),
             None => Err(Error::new(Code::NoTargets, "no targets were named; nothing was touched")
                 .hint("Name them with -t NAME, pipe them in, or give --all.")),
         }
@@ -157,7 +169,7 @@ impl Context {
         let error = tokio::select! {
             done = &mut work => return done,
             () = self.deadline_passed() => self.deadline_error(),
-            () = self.0.stop.asked() => crate::signal::cancelled(),
+            () = self.run.stop.asked() => crate::signal::cancelled(),
         };
         if let Err(error) = canceller.cancel().await {
             tracing::debug!("the query could not be cancelled: {error}");
@@ -168,32 +180,33 @@ impl Context {
     }
 
     fn named(&self, endpoint: Endpoint) -> Endpoint {
-        endpoint.application_name(format!("flotilla {} {}", self.0.tool, self.0.verb.name))
+        endpoint.application_name(format!("flotilla {} {}", self.run.tool, self.run.verb.name))
     }
 
     async fn unless_ended<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             done = work => done,
             () = self.deadline_passed() => Err(self.deadline_error()),
-            () = self.0.stop.asked() => Err(crate::signal::cancelled()),
+            () = self.run.stop.asked() => Err(crate::signal::cancelled()),
         }
     }
 
-    /// A ledger line of this run about `target`.
+    /// A ledger line of this run about `target`; it counts the time since [`Self::beginning`].
     pub fn entry(&self, target: &str) -> Entry {
         Entry::new(
-            self.0.run_id,
-            self.0.tool,
-            self.0.verb.name,
-            &self.0.operator,
-            self.0.global.reason.as_deref(),
+            self.run.run_id,
+            self.run.tool,
+            self.run.verb.name,
+            &self.run.operator,
+            self.run.global.reason.as_deref(),
             target,
+            self.began,
         )
     }
 
     /// Waits until the deadline; for ever where there is none.
     pub async fn deadline_passed(&self) {
-        match self.0.deadline {
+        match self.run.deadline {
             Some(at) => tokio::time::sleep_until(at).await,
             None => std::future::pending().await,
         }
@@ -201,7 +214,7 @@ impl Context {
 
     /// The error of work that the deadline ended.
     pub fn deadline_error(&self) -> Error {
-        let given = self.0.global.deadline.unwrap_or_default();
+        let given = self.run.global.deadline.unwrap_or_default();
         Error::new(Code::Timeout, format!("the deadline of {} passed", humantime::format_duration(given)))
             .hint("Give more time with --deadline, or find out what it waited for with -v.")
     }

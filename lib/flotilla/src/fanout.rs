@@ -40,7 +40,7 @@ where
     let start = {
         let cx = cx.clone();
         move |target: Target| -> BoxFuture<'static, Result<Done<R>>> {
-            let (work, cx) = (Arc::clone(&work), cx.clone());
+            let (work, cx) = (Arc::clone(&work), cx.beginning());
             Box::pin(async move { work(target, cx).await })
         }
     };

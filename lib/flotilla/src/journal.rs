@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::clock;
@@ -56,8 +57,12 @@ pub struct Entry {
     pub changed: bool,
     /// When the line was made, UTC.
     pub at: String,
+    /// How long the work on the target had taken when the line was written, in milliseconds.
+    pub duration_ms: u64,
     /// What the tool wants remembered.
     pub detail: Value,
+    #[serde(skip)]
+    began: Instant,
 }
 
 impl Entry {
@@ -68,6 +73,7 @@ impl Entry {
         operator: &Operator,
         reason: Option<&str>,
         target: &str,
+        began: Instant,
     ) -> Self {
         Self {
             run_id,
@@ -79,7 +85,9 @@ impl Entry {
             status: "ok",
             changed: true,
             at: clock::rfc3339(clock::now()),
+            duration_ms: 0,
             detail: Value::Null,
+            began,
         }
     }
 
@@ -99,12 +107,26 @@ impl Entry {
     /// Writes the entry to the shard's ledger; within the caller's transaction when one is open, so
     /// that the change and its trace live or die together. The file gets it as well.
     pub async fn write(&self, session: &Session) -> Result<()> {
-        self.to_file();
+        let entry = self.timed();
+        entry.keep();
+        entry.insert(session).await
+    }
+
+    /// Appends the entry to the file alone; for what no shard could be told.
+    pub fn to_file(&self) {
+        self.timed().keep();
+    }
+
+    fn timed(&self) -> Self {
+        Self { duration_ms: clock::millis(self.began.elapsed()), ..self.clone() }
+    }
+
+    async fn insert(&self, session: &Session) -> Result<()> {
         let detail = self.detail.to_string();
         let run_id = self.run_id.to_string();
         let sql = format!(
-            "INSERT INTO flotilla.ledger (run_id, tool, verb, operator, reason, target, status, changed, detail) \
-             VALUES ({}::uuid, {}, {}, {}, {}, {}, {}, {}, {}::jsonb)",
+            "INSERT INTO flotilla.ledger (run_id, tool, verb, operator, reason, target, status, changed, duration_ms, \
+             detail) VALUES ({}::uuid, {}, {}, {}, {}, {}, {}, {}, {}, {}::jsonb)",
             literal(&run_id),
             literal(self.tool),
             literal(self.verb),
@@ -113,13 +135,13 @@ impl Entry {
             literal(&self.target),
             literal(self.status),
             self.changed,
+            self.duration_ms,
             literal(&detail),
         );
         session.simple(&sql).await.map(|_| ())
     }
 
-    /// Appends the entry to the file alone; for what no shard could be told.
-    pub fn to_file(&self) {
+    fn keep(&self) {
         if let Err(error) = self.append() {
             tracing::warn!("the journal file was not written: {error}");
         }

@@ -160,6 +160,7 @@ async fn connect(cx: &Context, shard: &str) -> Result<Session> {
 
 /// Changes the rows of one shard's `flotilla.ownership`.
 async fn own(cx: &Context, decision: &Decision) -> Result<bool> {
+    let cx = &cx.beginning();
     let session = connect(cx, &decision.shard).await?;
     let changed = cx.guarded(session.canceller(), change(cx, &session, decision)).await?;
     session.close().await;
@@ -190,6 +191,7 @@ async fn change(cx: &Context, session: &Session, decision: &Decision) -> Result<
 /// Brings every fence of a shard to what its ownership says. Whether any of those that were stale isn't
 /// any more.
 async fn swap(cx: &Context, shard: &str, stale: Option<&Standing>) -> Result<bool> {
+    let cx = &cx.beginning();
     let session = connect(cx, shard).await?;
     let changed = cx
         .guarded(session.canceller(), async {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
 use flotilla::journal::Entry;
-use flotilla::pg::{Query, Row, RowSession};
+use flotilla::pg::{Query, Row, RowSession, Session};
 use flotilla::reach;
 use flotilla::record::{Done, Line, Record};
 use flotilla::target::{self, Target};
@@ -149,19 +149,23 @@ async fn record_in_ledger(cx: &Context, target: &Target, work: &Work, error: Opt
 /// Writes a ledger line. The application's role can't write there, so it is left as the migrator;
 /// where even that fails, the file alone has it.
 pub(super) async fn keep(cx: &Context, target: &str, entry: &Entry) {
-    let written = async {
-        let config = cx.config()?;
-        let target = target::named(config, &[target.to_owned()])?.remove(0);
-        let endpoint = match target.shard() {
-            Some(shard) => reach::primary(config, shard, &config.users.migrator)?,
-            None => return Err(Error::internal("a ledger line about no shard")),
-        };
-        let session = tokio::time::timeout(Duration::from_secs(10), endpoint.connect()).await;
-        let session = session.map_err(|e| Error::new(Code::Timeout, "no connection within 10 s").source(e))??;
-        entry.write(&session).await
+    let written = match migrator(cx, target).await {
+        Ok(session) => entry.write(&session).await,
+        Err(error) => {
+            entry.to_file();
+            Err(error)
+        }
     };
-    if let Err(error) = written.await {
-        entry.to_file();
+    if let Err(error) = written {
         tracing::warn!("no ledger line was written on \"{target}\": {error}");
     }
+}
+
+async fn migrator(cx: &Context, target: &str) -> Result<Session> {
+    let config = cx.config()?;
+    let target = target::named(config, &[target.to_owned()])?.remove(0);
+    let shard = target.shard().ok_or_else(|| Error::internal("a ledger line about no shard"))?;
+    let endpoint = reach::primary(config, shard, &config.users.migrator)?;
+    let session = tokio::time::timeout(Duration::from_secs(10), endpoint.connect()).await;
+    session.map_err(|e| Error::new(Code::Timeout, "no connection within 10 s").source(e))?
 }

@@ -78,7 +78,8 @@ pub(super) async fn run(cx: &Context, table: Table, map: OwnershipMap, role: As)
     let columns = table.columns.clone().map(Columns::new);
     let (handle, senders, began) = (Handle::current(), TaskTracker::new(), Instant::now());
     let shards = HashMap::new();
-    let mut load = Load { cx: cx.clone(), handle, senders: senders.clone(), table, map, role, columns, shards, began };
+    let mut load =
+        Load { cx: cx.beginning(), handle, senders: senders.clone(), table, map, role, columns, shards, began };
     let reading = tokio::task::spawn_blocking(move || {
         let read = piped_stdin().map_or(Ok(()), |stdin| load.read(stdin));
         (load, read)
