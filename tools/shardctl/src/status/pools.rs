@@ -87,7 +87,7 @@ async fn ask(cx: &Context, pooler: &Pooler) -> Result<Vec<PoolStatus>> {
             clients_waiting: number("cl_waiting"),
             servers_active: number("sv_active"),
             servers_idle: number("sv_idle"),
-            max_wait_ms: wait.0.map(|s| s * 1000 + wait.1.unwrap_or(0) / 1000),
+            max_wait_ms: wait.0.map(|s| s.saturating_mul(1000).saturating_add(wait.1.unwrap_or(0) / 1000)),
         }
     });
     Ok(pools.filter(|p| p.database.as_deref() != Some("pgbouncer")).collect())
