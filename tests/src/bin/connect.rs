@@ -1,4 +1,4 @@
-//! Connects as the tools do and says who it became: the counterpart of `psql` in `suites/libpq.rs`.
+//! Connects as the tools do and says who it became: the counterpart of `psql` in `suites/libpq`.
 //!
 //! `connect DSN SQL` prints the first row of the SQL with `|` between its values, or the error as
 //! the contract's object, and ends with 0 or 1.
