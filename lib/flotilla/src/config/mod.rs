@@ -13,12 +13,13 @@ pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shar
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
 /// The whole file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The cluster as a whole.

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// How tools reach servers. libpq's words, libpq's meaning.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connect {
     /// `disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`. With a root certificate
@@ -24,7 +25,7 @@ impl Default for Connect {
 }
 
 /// The database roles that tools log in as. Their passwords come from PGPASSFILE.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Users {
     /// Sets up the cluster; a superuser, or what a managed service calls one.
@@ -52,7 +53,7 @@ impl Default for Users {
 }
 
 /// Where secrets lie.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Secrets {
     /// SCRAM verifiers by role, as PgBouncer's `auth_file`; `shardctl init` gives every shard the same.
@@ -60,7 +61,7 @@ pub struct Secrets {
 }
 
 /// What `poolcfg render pgbouncer` writes. PgBouncer's own names and units.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PgbouncerSettings {
     /// `transaction`, `session` or `statement`.
@@ -88,7 +89,7 @@ impl Default for PgbouncerSettings {
 }
 
 /// What `poolcfg render haproxy` writes.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HaproxySettings {
     /// A replica further behind than this leaves the read port.

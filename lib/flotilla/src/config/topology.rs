@@ -1,17 +1,19 @@
 //! The servers, by name and address.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::placement::{Buckets, KeyType};
 
 /// The cluster as a whole.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// Its name; the scope of locks and the name that severe acts must confirm.
     pub name: String,
     /// How many buckets keys hash to: a power of two, fixed for the cluster's life.
     #[serde(default = "default_buckets", deserialize_with = "buckets")]
+    #[schemars(with = "u32")]
     pub buckets: Buckets,
     /// The type of the shard key.
     #[serde(default = "default_key_type")]
@@ -21,7 +23,7 @@ pub struct Cluster {
 }
 
 /// One shard: a primary and its replicas.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shard {
     /// Its name; a target.
@@ -41,7 +43,7 @@ pub struct Shard {
 }
 
 /// One PostgreSQL server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Node {
     /// Its name; a target and a libpq service.
@@ -60,7 +62,7 @@ pub struct Node {
 }
 
 /// One PgBouncer. Its databases are `<shard>` for writes and `<shard>_ro` for reads.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pooler {
     /// Its name; a target.
@@ -75,7 +77,7 @@ pub struct Pooler {
 }
 
 /// One HAProxy. Its ports are the shards'.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Balancer {
     /// Its name; a target.
@@ -91,7 +93,7 @@ pub struct Balancer {
 }
 
 /// One member of the consensus store.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Etcd {
     /// Its name; a target.
@@ -101,7 +103,7 @@ pub struct Etcd {
 }
 
 /// What a Redis server is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RedisRole {
     /// A cache: may lose everything, evicts by LRU.
@@ -115,7 +117,7 @@ pub enum RedisRole {
 }
 
 /// One Redis server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Redis {
     /// Its name; a target.

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::{Error, Result};
 
 /// The number of buckets: a power of two, fixed for a cluster's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Buckets(u32);
 
 /// One bucket, counted from 0.
