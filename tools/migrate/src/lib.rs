@@ -1,0 +1,3 @@
+//! Flyway-compatible migrations over a whole fleet, with free undo.
+
+pub mod scripts;
