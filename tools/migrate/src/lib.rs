@@ -1,3 +1,6 @@
 //! Flyway-compatible migrations over a whole fleet, with free undo.
 
+pub mod history;
 pub mod scripts;
+pub mod state;
+pub mod statements;

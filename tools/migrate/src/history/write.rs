@@ -1,0 +1,129 @@
+//! Writing the history. Every function works within the caller's transaction, if there is one.
+
+use flotilla::error::{Code, Error, Result};
+use flotilla::pg::Session;
+use flotilla::pg::advisory::Key;
+use postgres_protocol::escape::escape_literal;
+
+use super::{Row, RowType, Table};
+
+/// A row to be written. Its rank is the one after the last row's.
+#[derive(Clone, Debug)]
+pub struct NewRow<'a> {
+    /// The version's text, as its file spells it.
+    pub version: Option<&'a str>,
+    /// What it says it does.
+    pub description: &'a str,
+    /// Its kind.
+    pub kind: RowType,
+    /// The script's path below its location.
+    pub script: &'a str,
+    /// The script's checksum.
+    pub checksum: Option<i32>,
+    /// How long it took, in milliseconds.
+    pub execution_time_ms: i32,
+    /// Whether it succeeded.
+    pub success: bool,
+}
+
+/// Makes the table, as Flyway makes it.
+pub async fn create(session: &Session, table: &Table) -> Result<()> {
+    let name = table.quoted();
+    let sql = format!(
+        "CREATE TABLE {name} (\n    \"installed_rank\" INT NOT NULL,\n    \"version\" VARCHAR(50),\n    \
+         \"description\" VARCHAR(200) NOT NULL,\n    \"type\" VARCHAR(20) NOT NULL,\n    \
+         \"script\" VARCHAR(1000) NOT NULL,\n    \"checksum\" INTEGER,\n    \"installed_by\" VARCHAR(100) NOT NULL,\n    \
+         \"installed_on\" TIMESTAMP NOT NULL DEFAULT now(),\n    \"execution_time\" INTEGER NOT NULL,\n    \
+         \"success\" BOOLEAN NOT NULL\n);\n\
+         ALTER TABLE {name} ADD CONSTRAINT {} PRIMARY KEY (\"installed_rank\");\n\
+         CREATE INDEX {} ON {name} (\"success\");",
+        table.quoted_with("_pk"),
+        table.quoted_with("_s_idx"),
+    );
+    session.simple(&sql).await.map(drop)
+}
+
+/// Adds a row after the last one, as the lock's holder; its rank and the time that it carries.
+pub async fn append(session: &Session, table: &Table, row: &NewRow<'_>) -> Result<(i32, String)> {
+    let rank = format!("(SELECT coalesce(max(installed_rank), 0) + 1 FROM {})", table.quoted());
+    insert(session, table, row, &rank).await
+}
+
+/// Adds the mark of a schema that was made; Flyway gives it rank 0.
+pub async fn append_schema_marker(session: &Session, table: &Table) -> Result<()> {
+    let row = NewRow {
+        version: None,
+        description: "<< Flyway Schema Creation >>",
+        kind: RowType::Schema,
+        script: &table.quoted_schema(),
+        checksum: None,
+        execution_time_ms: 0,
+        success: true,
+    };
+    insert(session, table, &row, "0").await.map(drop)
+}
+
+async fn insert(session: &Session, table: &Table, row: &NewRow<'_>, rank: &str) -> Result<(i32, String)> {
+    let null = || "NULL".to_owned();
+    let Key::Number(key) = table.lock() else { return Err(Error::internal("Flyway's lock is a number")) };
+    // Only while the lock is ours: a script may have let go of it.
+    let sql = format!(
+        "INSERT INTO {} (installed_rank, version, description, type, script, checksum, installed_by, installed_on, \
+         execution_time, success) \
+         SELECT {rank}, {}, {}, {}, {}, {}, session_user, pg_catalog.timezone('UTC', pg_catalog.clock_timestamp()), {}, {} \
+         WHERE EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+           AND pid = pg_catalog.pg_backend_pid() AND (classid::pg_catalog.int8 << 32) | objid::pg_catalog.int8 = {key}) \
+         RETURNING installed_rank, installed_on::pg_catalog.text",
+        table.quoted(),
+        row.version.map_or_else(null, escape_literal),
+        escape_literal(&abbreviated(row.description)),
+        escape_literal(row.kind.text()),
+        escape_literal(row.script),
+        row.checksum.map_or_else(null, |checksum| checksum.to_string()),
+        row.execution_time_ms,
+        row.success,
+    );
+    let rows = session.simple(&sql).await?;
+    let written = rows.first().and_then(|row| Some((row.get(0)?.parse().ok()?, row.get(1)?.to_owned())));
+    written.ok_or_else(|| {
+        Error::new(Code::LockHeld, format!("the lock on {table} was lost while {} ran", row.script)).hint(
+            "Does the script call pg_advisory_unlock_all() or DISCARD ALL? Take that out; nothing of it was kept.",
+        )
+    })
+}
+
+/// Marks a row as done that was written before its script ran.
+pub async fn finish(session: &Session, table: &Table, rank: i32, execution_time_ms: i32) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET success = true, execution_time = {execution_time_ms} WHERE installed_rank = {rank} AND NOT success",
+        table.quoted()
+    );
+    session.simple(&sql).await.map(drop)
+}
+
+/// Removes the rows of what failed.
+pub async fn remove_failed(session: &Session, table: &Table) -> Result<()> {
+    session.simple(&format!("DELETE FROM {} WHERE NOT success", table.quoted())).await.map(drop)
+}
+
+/// Gives a row what its script says now.
+pub async fn align(session: &Session, table: &Table, row: &Row, new: &NewRow<'_>) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET description = {}, type = {}, checksum = {} WHERE installed_rank = {}",
+        table.quoted(),
+        escape_literal(&abbreviated(new.description)),
+        escape_literal(new.kind.text()),
+        new.checksum.map_or_else(|| "NULL".to_owned(), |checksum| checksum.to_string()),
+        row.rank,
+    );
+    session.simple(&sql).await.map(drop)
+}
+
+/// A description of at most 200 characters, cut as Flyway cuts it. Java counts UTF-16 units.
+pub(crate) fn abbreviated(description: &str) -> String {
+    let units: Vec<u16> = description.encode_utf16().collect();
+    if units.len() <= 200 {
+        return description.to_owned();
+    }
+    format!("{}...", String::from_utf16_lossy(&units[..197]))
+}
