@@ -13,6 +13,7 @@ else
     cache=${XDG_CACHE_HOME:-$HOME/.cache}/flotilla
 fi
 target=$cache/target
+bin=${FLOTILLA_BIN:-$target/release}
 export FLOTILLA_CACHE="$cache"
 
 say() { printf '%s\n' "$*" >&2; }
