@@ -10,6 +10,7 @@ use crate::files::{File, Owner, fill};
 use crate::parts;
 use crate::plan::{DATABASE, Host, Plan, text};
 use crate::secrets::{POOL_ADMIN, ROLES, SUPERUSER, Secrets};
+use crate::settings;
 
 /// The certificate by which whoever holds it may change Patroni and etcd.
 pub(crate) fn operator() -> Certificate {
@@ -26,7 +27,7 @@ pub(crate) fn operator() -> Certificate {
 pub(crate) fn write(plan: &Plan, secrets: &Secrets) -> Result<bool> {
     let files = [
         // Root's, so that the tools take it from root and from the user alike.
-        File::new(plan.topology(), topology(plan)?),
+        File::new(plan.topology(), settings::applied(plan, topology(plan)?)?),
         File::new(plan.service_file(), services(plan)?),
         File::new(plan.password_file(), passwords(plan, secrets)).owner(Owner::Client).private(),
         File::new(plan.state.join("env"), environment(plan)?),
@@ -38,7 +39,8 @@ pub(crate) fn write(plan: &Plan, secrets: &Secrets) -> Result<bool> {
     Ok(changed)
 }
 
-fn topology(plan: &Plan) -> Result<String> {
+/// The topology as `up` would write it, without the user's own settings.
+pub(crate) fn topology(plan: &Plan) -> Result<String> {
     let mut text = fill(
         include_str!("flotilla.toml.j2"),
         &json!({ "name": plan.name, "database": DATABASE, "admin": SUPERUSER }),

@@ -11,6 +11,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+use crate::change::{self, Change};
 use crate::plan::Plan;
 
 /// Who a file belongs to.
@@ -34,12 +35,14 @@ pub struct File {
     owner: Owner,
     mode: u32,
     keep: bool,
+    change: Change,
 }
 
 impl File {
     /// A file that all may read, owned by the caller.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into(), owner: Owner::Caller, mode: 0o644, keep: false }
+        let (path, text) = (path.into(), text.into());
+        Self { path, text, owner: Owner::Caller, mode: 0o644, keep: false, change: Change::Restart }
     }
 
     /// Gives it to someone.
@@ -68,6 +71,24 @@ impl File {
     pub fn keep(mut self) -> Self {
         self.keep = true;
         self
+    }
+
+    /// Says what a running server has to do to take it; without a word, restart.
+    #[must_use]
+    pub fn takes(mut self, change: Change) -> Self {
+        self.change = change;
+        self
+    }
+
+    /// Writes a file of a member; true when its text changed. What the member has to do is noted first.
+    pub fn write_for(&self, plan: &Plan, member: &str) -> Result<bool> {
+        let there = read_if_there(&plan.state.join(&self.path))?;
+        let new = there.as_ref().is_none_or(|text| !self.keep && *text != self.text);
+        if new && there.is_some() {
+            change::note(plan, member, self.change)?;
+        }
+        self.write(plan)?;
+        Ok(new)
     }
 
     /// Writes it; true when anything changed.

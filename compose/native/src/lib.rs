@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod authority;
+pub mod change;
 mod clients;
 pub mod down;
 pub mod files;
@@ -19,6 +20,7 @@ mod preflight;
 pub mod process;
 mod rendering;
 pub mod secrets;
+mod settings;
 mod show;
 pub mod stack;
 pub mod supervisor;

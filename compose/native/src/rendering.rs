@@ -1,10 +1,14 @@
 //! Pool and balancer configuration, from the tool whose job it is.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use flotilla::{Code, Error, Result};
 use serde::Deserialize;
 
+use crate::change::Change;
+use crate::files::{File, Owner};
+use crate::parts::{Member, Need};
 use crate::plan::Plan;
 
 /// The part of `poolcfg render`'s record that is needed here.
@@ -14,24 +18,42 @@ struct Rendered {
     text: Option<String>,
 }
 
-/// The configuration that `poolcfg render` gives a target.
-pub(crate) fn rendered(plan: &Plan, target: &str) -> Result<String> {
+/// The tool.
+pub(crate) fn need(plan: &Plan) -> Need {
+    Need { program: plan.tool("poolcfg"), package: "poolcfg (by compose/install)" }
+}
+
+/// A member's configuration under this name, as `poolcfg render` gives it; its server reloads it.
+pub(crate) fn file(plan: &Plan, member: &Member, name: &str) -> Result<File> {
+    let output = render(plan, &plan.topology(), &["-t", &member.name])?;
+    let line: Rendered = serde_json::from_slice(&output)
+        .map_err(|source| Error::internal("poolcfg wrote a line that can't be read").source(source))?;
+    match line {
+        Rendered { target, text: Some(text) } if target == member.name => {
+            Ok(File::new(plan.configuration(&target).join(name), text).owner(Owner::Servers).takes(Change::Reload))
+        }
+        _ => Err(Error::internal(format!("poolcfg wrote no configuration of \"{}\"", member.name))),
+    }
+}
+
+/// Whether every configuration can be rendered from this topology.
+pub(crate) fn check(plan: &Plan, topology: &Path) -> Result<()> {
+    render(plan, topology, &["--all"]).map(drop)
+}
+
+fn render(plan: &Plan, topology: &Path, which: &[&str]) -> Result<Vec<u8>> {
     let tool = plan.tool("poolcfg");
     let mut command = Command::new(&tool);
-    command.args(["render", "-o", "json", "-t", target, "--config"]).arg(plan.topology());
+    command.args(["render", "-o", "json", "--config"]).arg(topology).args(which);
     command.arg("--run-folder").arg(plan.run_folder());
     let output = command.stdin(Stdio::null()).output().map_err(|source| {
         Error::new(Code::NotFound, format!("could not run {}", tool.display()))
             .hint("Run compose/install, which builds the tools.")
             .source(source)
     })?;
-    let line: Option<Rendered> = serde_json::from_slice(&output.stdout).ok();
-    match line {
-        Some(Rendered { target: name, text: Some(text) }) if output.status.success() && name == target => Ok(text),
-        _ => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(Error::new(Code::Config, format!("poolcfg could not render the configuration of \"{target}\""))
-                .source(said))
-        }
+    if output.status.success() {
+        return Ok(output.stdout);
     }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Error::config(format!("poolcfg could not render from {}", topology.display())).source(said))
 }

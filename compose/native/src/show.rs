@@ -1,9 +1,10 @@
 //! What people see: progress on standard error, the table on standard output.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use flotilla::Result;
 
 use crate::parts::{self, Member, Part};
@@ -14,32 +15,47 @@ pub(crate) fn say(text: &str) {
     flotilla::log::say(text);
 }
 
-/// Prints one line per member: what it is, its version, where it is, what it answered.
+/// Prints one line per member: its name, what it answered, what runs there, where it is. On a terminal
+/// the last column takes what width is left.
 pub(crate) fn table(
     plan: &Plan,
     members: &[(&'static dyn Part, Member)],
     answers: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let mut versions = BTreeMap::new();
+    let mut servers = BTreeMap::new();
     for part in parts::all() {
-        versions.insert(part.name(), parts::version(*part, plan)?);
+        servers.insert(part.name(), format!("{} {}", part.name(), parts::version(*part, plan)?));
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["NAME", "PART", "VERSION", "ROLE", "ADDRESS", "PORTS", "STATE"]);
+    table.load_style(presets::NOTHING).set_header(["NAME", "STATE", "SERVER", "ADDRESS", "PORTS"]);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     for (part, member) in members {
-        let ports: Vec<String> = member.ports.iter().map(|(what, port)| format!("{port} {what}")).collect();
         table.add_row([
             member.name.clone(),
-            part.name().to_owned(),
-            versions[part.name()].clone(),
-            member.role.clone(),
-            member.address.to_string(),
-            ports.join(", "),
             answers.get(&member.name).cloned().unwrap_or_default(),
+            servers[part.name()].clone(),
+            member.address.to_string(),
+            ports(member),
         ]);
+    }
+    // Names, versions and addresses are for copying: in one piece.
+    for column in [0, 2, 3] {
+        table.column_mut(column).map(|column| column.set_constraint(ColumnConstraint::ContentWidth));
     }
     let text = table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n");
     // A reader that has gone doesn't undo that the stack is up.
     let _ = io::stdout().lock().write_all(text.as_bytes());
     Ok(())
+}
+
+/// `write 15700 15710, stats 15790`.
+fn ports(member: &Member) -> String {
+    let mut kinds: Vec<(&str, String)> = Vec::new();
+    for (what, port) in &member.ports {
+        match kinds.iter_mut().find(|(kind, _)| kind == what) {
+            Some((_, text)) => drop(write!(text, " {port}")),
+            None => kinds.push((what, format!("{what} {port}"))),
+        }
+    }
+    kinds.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(", ")
 }

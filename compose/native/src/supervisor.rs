@@ -14,8 +14,9 @@ use flotilla::{Code, Error, Result};
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 
+use crate::change::{self, Change};
 use crate::files::{self, File, Owner};
-use crate::parts::{Launch, Member, Need};
+use crate::parts::{Launch, Member, Need, Part};
 use crate::plan::{Plan, text};
 use crate::postgres;
 use crate::process::{self, Identity, wait_until};
@@ -77,8 +78,11 @@ impl<'a> Supervisor<'a> {
         let log_run = File::new(service.join("log/run"), logger).owner(Owner::Servers).program();
         // Ten files of ten megabytes for each member.
         let rotation = File::new(log.join("config"), "s10000000\nn10\n").owner(Owner::Servers);
-        let changed = [run.write(self.plan)?, log_run.write(self.plan)?, rotation.write(self.plan)?];
-        Ok(changed.contains(&true))
+        let mut changed = false;
+        for file in [run, log_run, rotation] {
+            changed |= file.write_for(self.plan, name)?;
+        }
+        Ok(changed)
     }
 
     /// The running runsvdir of this stack.
@@ -134,6 +138,10 @@ impl<'a> Supervisor<'a> {
     /// Starts members and lets runit keep them up from now on; true when one was down.
     pub fn up(&self, members: &[&Member]) -> Result<bool> {
         let down: Vec<&Member> = members.iter().copied().filter(|member| !self.is_up(member)).collect();
+        for member in &down {
+            // What starts reads its files as they are now.
+            change::done(self.plan, &member.name)?;
+        }
         if !down.is_empty() {
             self.sv(&["up"], &down)?;
         }
@@ -153,6 +161,20 @@ impl<'a> Supervisor<'a> {
         let Some(patience) = there.iter().map(|member| member.patience.as_secs()).max() else { return Ok(()) };
         // force-stop: stop, wait, and kill what hasn't stopped by then.
         self.sv(&["-w", &patience.to_string(), "force-stop"], &there).map(drop)
+    }
+
+    /// Makes a running member take its changed files.
+    pub fn take(&self, part: &dyn Part, member: &Member, change: Change) -> Result<()> {
+        match change {
+            Change::None => Ok(()),
+            Change::Reload => self.sv(&[part.reload_by()], &[member]),
+            Change::Restart => {
+                self.down(&[member])?;
+                // The logger's own files may be among those that have changed.
+                self.sv_on(&["restart"], &[self.folder(&member.name).join("log")])?;
+                self.sv(&["up"], &[member])
+            }
+        }
     }
 
     /// Ends members as a power failure would: no process of theirs gets to do anything more. They
@@ -228,8 +250,12 @@ impl<'a> Supervisor<'a> {
     }
 
     fn sv(&self, verb: &[&str], members: &[&Member]) -> Result<()> {
+        self.sv_on(verb, &members.iter().map(|member| self.folder(&member.name)).collect::<Vec<_>>())
+    }
+
+    fn sv_on(&self, verb: &[&str], services: &[PathBuf]) -> Result<()> {
         let mut command = Command::new("/usr/bin/sv");
-        command.args(verb).args(members.iter().map(|member| self.folder(&member.name)));
+        command.args(verb).args(services);
         let output = self.plan.servers.run(command.current_dir("/")).output();
         let output =
             output.map_err(|e| Error::new(Code::NotFound, "could not run sv").hint("Install runit.").source(e))?;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use flotilla::{Code, Error, Result};
 
+use crate::change::{self, Change};
 use crate::files::{self, Owner};
 use crate::parts::{self, Member, Part, Stage};
 use crate::plan::Plan;
 use crate::secrets::Secrets;
 use crate::stack::{Stack, Which};
 use crate::supervisor::{self, Supervisor};
-use crate::{authority, clients, down, preflight, show};
+use crate::{authority, clients, down, preflight, settings, show};
 
 /// How long all parts together may take until they answer.
 const LIMIT: Duration = Duration::from_mins(3);
@@ -43,15 +44,15 @@ pub fn up(which: &Which) -> Result<()> {
         show::say("the supervisor has died; stopping what it left behind");
         down::stop(&stack)?;
     }
-    let secrets = write(plan, &members, &supervisor)?;
-    let changed = start(plan, &secrets, &members, &supervisor)?;
+    let (secrets, written) = write(plan, &members, &supervisor)?;
+    let started = start(plan, &secrets, &members, &supervisor)?;
     let answers = wait(plan, &secrets, &members.iter().collect::<Vec<_>>())?;
     show::table(plan, &members, &answers)?;
     let seconds = began.elapsed().as_secs_f64();
-    show::say(&if changed {
-        format!("the stack \"{}\" is up after {seconds:.1} s; `. compose/env` makes it yours", plan.name)
-    } else {
-        format!("the stack \"{}\" was up already; nothing was changed", plan.name)
+    show::say(&match (started, written) {
+        (true, _) => format!("the stack \"{}\" is up after {seconds:.1} s; `. compose/env` makes it yours", plan.name),
+        (false, true) => format!("the stack \"{}\" was up already; its files are up to date now", plan.name),
+        (false, false) => format!("the stack \"{}\" was up already; nothing was changed", plan.name),
     });
     Ok(())
 }
@@ -63,6 +64,7 @@ fn check(plan: &Plan, members: &[(&'static dyn Part, Member)], known: Option<&St
     preflight::programs(&needs)?;
     preflight::paths(plan)?;
     preflight::clock(plan)?;
+    settings::check(plan, clients::topology(plan)?)?;
     if known.is_none() {
         preflight::disk(&plan.state)?;
     }
@@ -75,10 +77,12 @@ fn check(plan: &Plan, members: &[(&'static dyn Part, Member)], known: Option<&St
     preflight::ports(members.iter().map(|(_, member)| member).filter(|member| free(member)))
 }
 
-/// Writes every file that is missing or differs. Servers that run keep the ones they read at start.
-fn write(plan: &Plan, members: &[(&'static dyn Part, Member)], supervisor: &Supervisor<'_>) -> Result<Secrets> {
-    let open = [("tls", Owner::Caller), ("secrets", Owner::Caller), ("service", Owner::Servers)];
-    for (folder, owner) in open.into_iter().chain([("conf", Owner::Servers), ("log", Owner::Servers)]) {
+/// Writes every file that is missing or differs, and notes which running members have to take them;
+/// true when anything differed.
+fn write(plan: &Plan, members: &[(&'static dyn Part, Member)], supervisor: &Supervisor<'_>) -> Result<(Secrets, bool)> {
+    let callers = ["tls", "secrets", "pending"].map(|folder| (folder, Owner::Caller));
+    let servers = ["service", "conf", "log"].map(|folder| (folder, Owner::Servers));
+    for (folder, owner) in callers.into_iter().chain(servers) {
         files::folder(plan, Path::new(folder), owner, 0o755)?;
     }
     files::folder(plan, &plan.log("supervisor"), Owner::Servers, 0o755)?;
@@ -86,21 +90,19 @@ fn write(plan: &Plan, members: &[(&'static dyn Part, Member)], supervisor: &Supe
         files::folder(plan, Path::new(folder), Owner::Servers, 0o700)?;
     }
     let secrets = Secrets::prepare(plan)?;
-    let mut certificates: Vec<_> = members.iter().map(|(_, member)| member.certificate.clone()).collect();
-    certificates.push(clients::operator());
-    authority::prepare(plan, &certificates)?;
-    clients::write(plan, &secrets)?;
+    let mut written = authority::prepare(plan, members)?;
+    written |= clients::write(plan, &secrets)?;
     for (part, member) in members {
         for folder in [plan.configuration(&member.name), plan.data(&member.name), plan.run_folder().join(&member.name)]
         {
             files::folder(plan, &folder, Owner::Servers, 0o700)?;
         }
         for file in part.files(plan, &secrets, member)? {
-            file.write(plan)?;
+            written |= file.write_for(plan, &member.name)?;
         }
-        supervisor.define(member, &part.command(plan, member)?)?;
+        written |= supervisor.define(member, &part.command(plan, member)?)?;
     }
-    Ok(secrets)
+    Ok((secrets, written))
 }
 
 /// Starts what isn't running: first the foundation, and when that answers all the rest.
@@ -117,12 +119,50 @@ fn start(
         changed = true;
     }
     let (first, rest): (Vec<_>, Vec<_>) = members.iter().partition(|(_, member)| member.stage == Stage::Foundation);
-    changed |= supervisor.up(&first.iter().map(|(_, member)| member).collect::<Vec<_>>())?;
-    if changed {
-        wait(plan, secrets, &first)?;
+    for (stage, wait_for_it) in [(first, true), (rest, false)] {
+        changed |= supervisor.up(&stage.iter().map(|(_, member)| member).collect::<Vec<_>>())?;
+        changed |= take(plan, secrets, &stage, supervisor)?;
+        if changed && wait_for_it {
+            wait(plan, secrets, &stage)?;
+        }
     }
-    changed |= supervisor.up(&rest.iter().map(|(_, member)| member).collect::<Vec<_>>())?;
     Ok(changed)
+}
+
+/// Makes the members take the files that have changed, one after the other, so that no two of a
+/// kind are away at once.
+fn take(
+    plan: &Plan,
+    secrets: &Secrets,
+    members: &[&(&'static dyn Part, Member)],
+    supervisor: &Supervisor<'_>,
+) -> Result<bool> {
+    let mut pending = Vec::new();
+    for (part, member) in members.iter().copied() {
+        let change = change::noted(plan, &member.name)?;
+        if change > Change::None {
+            let answer = part.probe(plan, secrets, member);
+            // A primary last: when it leaves, a replica that is done already takes over.
+            pending.push((
+                answer.as_ref().is_ok_and(|is| is.starts_with("primary")),
+                answer.is_ok(),
+                change,
+                *part,
+                member,
+            ));
+        }
+    }
+    pending.sort_by_key(|(primary, ..)| *primary);
+    for (_, healthy, change, part, member) in &pending {
+        show::say(&format!("  {:<16} has to {} for files that have changed", member.name, change.word()));
+        supervisor.take(*part, member, *change)?;
+        // One that was ill before may need the others' new files too.
+        if *healthy {
+            wait(plan, secrets, &[&(*part, (*member).clone())])?;
+        }
+        change::done(plan, &member.name)?;
+    }
+    Ok(!pending.is_empty())
 }
 
 /// Asks every member until it answers; what each answered, by name.

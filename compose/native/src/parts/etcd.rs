@@ -7,8 +7,9 @@ use std::time::Duration;
 use flotilla::Result;
 use serde_json::json;
 
-use super::{Launch, Member, Need, Part, Stage, ask};
+use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
 use crate::authority::{Certificate, Usage};
+use crate::change::Change;
 use crate::files::{File, Owner, fill};
 use crate::plan::{Plan, text};
 use crate::secrets::Secrets;
@@ -75,6 +76,11 @@ impl Part for Etcd {
         });
         let path = plan.configuration(&member.name).join("etcd.yml");
         Ok(vec![File::new(path, fill(include_str!("etcd.yml.j2"), &values)?).owner(Owner::Servers)])
+    }
+
+    /// It reads its own certificate at every handshake, the authority's once.
+    fn takes(&self, what: Renewed) -> Change {
+        if what == Renewed::Authority { Change::Restart } else { Change::None }
     }
 
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch> {

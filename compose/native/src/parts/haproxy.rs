@@ -6,11 +6,12 @@ use std::time::Duration;
 use flotilla::Result;
 use serde_json::json;
 
-use super::{Launch, Member, Need, Part, Stage, ask};
+use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
 use crate::authority::{Certificate, Usage};
+use crate::change::Change;
 use crate::files::{File, Owner, fill};
 use crate::plan::{Host, Plan};
-use crate::rendering::rendered;
+use crate::rendering;
 use crate::secrets::Secrets;
 
 /// Two balancers; poolers name both.
@@ -23,8 +24,8 @@ impl Part for Haproxy {
         "haproxy"
     }
 
-    fn needs(&self, _: &Plan) -> Vec<Need> {
-        vec![Need::new(PROGRAM, "haproxy"), Need::new("/usr/bin/curl", "curl")]
+    fn needs(&self, plan: &Plan) -> Vec<Need> {
+        vec![Need::new(PROGRAM, "haproxy"), Need::new("/usr/bin/curl", "curl"), rendering::need(plan)]
     }
 
     fn members(&self, plan: &Plan) -> Vec<Member> {
@@ -56,8 +57,17 @@ impl Part for Haproxy {
     }
 
     fn files(&self, plan: &Plan, _: &Secrets, member: &Member) -> Result<Vec<File>> {
-        let path = plan.configuration(&member.name).join("haproxy.cfg");
-        Ok(vec![File::new(path, rendered(plan, &member.name)?).owner(Owner::Servers)])
+        Ok(vec![rendering::file(plan, member, "haproxy.cfg")?])
+    }
+
+    /// TLS passes through it, so it reads the authority's certificate alone, for asking Patroni.
+    fn takes(&self, what: Renewed) -> Change {
+        if what == Renewed::Authority { Change::Reload } else { Change::None }
+    }
+
+    /// The master starts new workers; the old ones stay until their sessions end.
+    fn reload_by(&self) -> &'static str {
+        "2"
     }
 
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch> {

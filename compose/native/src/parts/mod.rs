@@ -16,6 +16,7 @@ use std::time::Duration;
 use flotilla::{Code, Error, Result};
 
 use crate::authority::Certificate;
+use crate::change::Change;
 use crate::files::File;
 use crate::plan::Plan;
 use crate::secrets::Secrets;
@@ -37,6 +38,14 @@ pub trait Part: Sync {
     /// A member's configuration files.
     fn files(&self, plan: &Plan, secrets: &Secrets, member: &Member) -> Result<Vec<File>>;
 
+    /// What a running member has to do to take a new certificate.
+    fn takes(&self, what: Renewed) -> Change;
+
+    /// The command of `sv` that makes a member reload its configuration.
+    fn reload_by(&self) -> &'static str {
+        "hup"
+    }
+
     /// What runs a member, in the foreground.
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch>;
 
@@ -51,6 +60,15 @@ pub trait Part: Sync {
 /// Every part.
 pub fn all() -> &'static [&'static dyn Part] {
     &[&etcd::Etcd, &redis::Redis, &patroni::Patroni, &pgbouncer::PgBouncer, &haproxy::Haproxy]
+}
+
+/// What was renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// The member's own certificate, with its key.
+    Own,
+    /// The authority's certificate.
+    Authority,
 }
 
 /// A program that must be installed.

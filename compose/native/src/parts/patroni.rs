@@ -7,8 +7,9 @@ use std::time::Duration;
 use flotilla::Result;
 use serde_json::json;
 
-use super::{Launch, Member, Need, Part, Stage, ask};
+use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
 use crate::authority::{Certificate, Usage};
+use crate::change::Change;
 use crate::files::{File, Owner, fill};
 use crate::plan::{DATABASE, Host, Plan, text};
 use crate::postgres;
@@ -103,10 +104,17 @@ impl Part for Patroni {
         Ok(vec![
             File::new(folder.join("patroni.yml"), fill(include_str!("patroni.yml.j2"), &values)?)
                 .owner(Owner::Servers)
-                .private(),
-            File::new(bootstrap, script).owner(Owner::Servers).private().program(),
-            File::new(sql, statements).owner(Owner::Servers).private(),
+                .private()
+                .takes(Change::Reload),
+            // Read at the very first start only.
+            File::new(bootstrap, script).owner(Owner::Servers).private().program().takes(Change::None),
+            File::new(sql, statements).owner(Owner::Servers).private().takes(Change::None),
         ])
+    }
+
+    /// Patroni reloads its own certificate and makes PostgreSQL reload.
+    fn takes(&self, _: Renewed) -> Change {
+        Change::Reload
     }
 
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch> {
@@ -116,6 +124,7 @@ impl Part for Patroni {
     fn probe(&self, plan: &Plan, _: &Secrets, member: &Member) -> Result<String, String> {
         let state = ask::json(&ask::https(plan, member, plan.patroni_port(), "/patroni")?)?;
         let value = |key: &str| state[key].as_str().unwrap_or("unknown").to_owned();
+        let pending = if state["pending_restart"] == true { ", restart pending" } else { "" };
         match (value("state").as_str(), value("role").as_str()) {
             ("running", "primary") => {
                 let streaming = state["replication"]
@@ -125,10 +134,10 @@ impl Part for Patroni {
                 if streaming < wanted {
                     return Err(format!("{streaming} of {wanted} replicas are streaming"));
                 }
-                Ok("primary".to_owned())
+                Ok(format!("primary{pending}"))
             }
             ("running" | "streaming", "replica") if value("replication_state") == "streaming" => {
-                Ok("replica".to_owned())
+                Ok(format!("replica{pending}"))
             }
             ("running", "replica") => Err(format!("replication is {}", value("replication_state"))),
             (state, _) => Err(state.to_owned()),

@@ -7,12 +7,13 @@ use flotilla::Result;
 use serde_json::json;
 
 use super::patroni::MONITOR;
-use super::{Launch, Member, Need, Part, Stage, ask};
+use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
 use crate::authority::{Certificate, Usage};
+use crate::change::Change;
 use crate::files::{File, Owner, fill};
 use crate::plan::{Host, Plan};
 use crate::postgres;
-use crate::rendering::rendered;
+use crate::rendering;
 use crate::secrets::{POOL_ADMIN, Secrets};
 
 /// Two poolers; clients name both.
@@ -29,7 +30,7 @@ impl Part for PgBouncer {
         vec![
             Need::new(PROGRAM, "pgbouncer"),
             Need::new(postgres::program("psql"), "postgresql-client-15"),
-            Need::new(plan.tool("poolcfg"), "poolcfg (by compose/install)"),
+            rendering::need(plan),
         ]
     }
 
@@ -57,8 +58,11 @@ impl Part for PgBouncer {
     }
 
     fn files(&self, plan: &Plan, _: &Secrets, member: &Member) -> Result<Vec<File>> {
-        let path = plan.configuration(&member.name).join("pgbouncer.ini");
-        Ok(vec![File::new(path, rendered(plan, &member.name)?).owner(Owner::Servers)])
+        Ok(vec![rendering::file(plan, member, "pgbouncer.ini")?])
+    }
+
+    fn takes(&self, _: Renewed) -> Change {
+        Change::Reload
     }
 
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch> {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use flotilla::Result;
 use serde_json::json;
 
-use super::{Launch, Member, Need, Part, Stage, ask};
+use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
 use crate::authority::{Certificate, Usage};
+use crate::change::Change;
 use crate::files::{File, Owner, fill};
 use crate::plan::{Host, Plan, text};
 use crate::secrets::{REDIS_APP, REDIS_OPERATOR, REDIS_PEER, Secrets};
@@ -100,6 +101,10 @@ impl Part for Redis {
         let main = if member.role == CACHE { main } else { main.keep() };
         let acl = File::new(users, fill(include_str!("redis.acl.j2"), &values)?).owner(Owner::Servers).private();
         Ok(vec![main, acl])
+    }
+
+    fn takes(&self, _: Renewed) -> Change {
+        Change::Restart
     }
 
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch> {
