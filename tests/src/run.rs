@@ -172,8 +172,15 @@ impl Run {
     }
 
     /// Runs to the end.
+    #[track_caller]
     pub fn run(self) -> Outcome {
         self.start().finish()
+    }
+
+    /// Runs to the end of something that takes longer than a tool may.
+    #[track_caller]
+    pub fn run_within(self, limit: Duration) -> Outcome {
+        self.start().finish_within(limit)
     }
 }
 
@@ -292,9 +299,15 @@ impl Running {
 
     /// Waits for the end, and kills it when that doesn't come.
     #[track_caller]
-    pub fn finish(mut self) -> Outcome {
+    pub fn finish(self) -> Outcome {
+        self.finish_within(LIMIT)
+    }
+
+    /// As [`Running::finish`], with a limit of its own.
+    #[track_caller]
+    pub fn finish_within(mut self, limit: Duration) -> Outcome {
         self.stdin = None;
-        let end = Instant::now() + LIMIT;
+        let end = Instant::now() + limit;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
                 break Some(status);
@@ -314,7 +327,7 @@ impl Running {
         let (stdout, stderr) = (text(self.stdout.take()), text(self.stderr.take()));
         let shown = std::mem::take(&mut self.shown);
         let Some(status) = status else {
-            panic!("{shown} did not end within {LIMIT:?}\n{stdout}{stderr}");
+            panic!("{shown} did not end within {limit:?}\n{stdout}{stderr}");
         };
         Outcome { shown, status, stdout, stderr, took }
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use flotilla_native::guard::{self, Guard};
@@ -32,7 +32,19 @@ impl Default for Sandbox {
 impl Sandbox {
     /// An empty one: a home, the XDG folders, no topology.
     pub fn new() -> Self {
-        let temporary = tempfile::Builder::new().prefix("flotilla-test-").tempdir_in(places::short_lived());
+        Self::below(&places::short_lived())
+    }
+
+    /// One for whole stacks, which need more room than there may be in memory. Their servers run as
+    /// another account, and have to reach their folders in it.
+    pub fn on_disk() -> Self {
+        let sandbox = Self::below(&std::env::temp_dir());
+        fs::set_permissions(sandbox.path(), Permissions::from_mode(0o755)).expect("a sandbox to be passed through");
+        sandbox
+    }
+
+    fn below(place: &Path) -> Self {
+        let temporary = tempfile::Builder::new().prefix("flotilla-test-").tempdir_in(place);
         let folder = temporary.expect("a temporary folder");
         let stack = guard::binary().expect("the guard's binary");
         let guard = Guard::over(&stack, folder.path()).expect("a guard");

@@ -23,7 +23,7 @@ fn clients() -> PathBuf {
 }
 
 /// The folder of the compiled TypeScript router; compiled in the cache where that is not yet done.
-fn compiled() -> &'static Path {
+pub(crate) fn compiled() -> &'static Path {
     static DIST: OnceLock<PathBuf> = OnceLock::new();
     DIST.get_or_init(|| {
         let cache = places::cache().expect("the cache folder").join("clients");
@@ -46,6 +46,22 @@ fn python<'a>(sandbox: &Sandbox, args: impl IntoIterator<Item = &'a str>) -> Run
     let args: Vec<&str> = args.into_iter().collect();
     let run = sandbox.script(r#"exec "$0" "$@""#).args([PYTHON]).args(args);
     run.env("PYTHONDONTWRITEBYTECODE", "1").folder(&clients().join("python"))
+}
+
+/// Both routers' live tests with the map in this place, as the application's role; `run` makes a run of
+/// a program in a folder.
+pub(crate) fn routers_live_tests(map: &str, run: impl Fn(&str, &[&str], &Path) -> Run) {
+    let given = |run: Run| {
+        run.env("FLOTILLA_TEST_MAP", map).env("FLOTILLA_TEST_TABLE", "router_probe").env("PGUSER", "app").run().ok()
+    };
+    let typescript = given(run("node", &["--test", "test/live.test.js"], compiled()));
+    assert!(
+        typescript.stdout.contains("\n# fail 0\n") && !typescript.stdout.contains("\n# pass 0\n"),
+        "{}",
+        typescript.transcript()
+    );
+    let python = run(PYTHON, &["-m", "unittest", "tests.test_live"], &clients().join("python"));
+    given(python.env("PYTHONDONTWRITEBYTECODE", "1")).says("\nOK");
 }
 
 /// Runs an SQL file against the first shard and returns what it writes.

@@ -15,3 +15,4 @@ mod pipes;
 mod placement;
 mod records;
 mod sessions;
+mod stack;

@@ -1,9 +1,9 @@
 //! Both routers on fenced shards: transactions, refusals by the fence, dead poolers.
 
-use flotilla_tests::{Fleet, Run};
+use flotilla_tests::Fleet;
 
 use super::served::Served;
-use super::{compiled, node, python};
+use super::{compiled, routers_live_tests};
 
 /// A fleet with the table that the routers' live tests write to.
 pub(super) fn fleet() -> Fleet {
@@ -23,17 +23,11 @@ pub(super) fn fleet() -> Fleet {
 
 /// Both routers' live tests, with the map in this place.
 fn follow(fleet: &Fleet, map: &str) {
-    let given = |run: Run| {
-        run.env("FLOTILLA_TEST_MAP", map).env("FLOTILLA_TEST_TABLE", "router_probe").env("PGUSER", "app").run().ok()
-    };
     compiled();
-    let typescript = given(node(fleet, ["--test", "test/live.test.js"]));
-    assert!(
-        typescript.stdout.contains("\n# fail 0\n") && !typescript.stdout.contains("\n# pass 0\n"),
-        "{}",
-        typescript.transcript()
-    );
-    given(python(fleet, ["-m", "unittest", "tests.test_live"])).says("\nOK");
+    routers_live_tests(map, |program, args, folder| {
+        let args = [&[program], args].concat();
+        fleet.script(r#"exec "$0" "$@""#).args(args).folder(folder)
+    });
     for shard in 0..fleet.shards.len() {
         assert_eq!(fleet.psql(shard, "SELECT count(*) FROM router_probe"), "0", "the tests clean up");
     }

@@ -137,7 +137,7 @@ fn stop_all(wards: &Mutex<Vec<Ward>>, folder: &Path) {
 }
 
 fn remove(folder: &Path) -> Result<()> {
-    crate::postgres::release_shared_memory(&folder.join("data"));
+    crate::postgres::release_shared_memory_below(folder);
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(Error::new(Code::Io, format!("could not remove {}", folder.display())).source(error))

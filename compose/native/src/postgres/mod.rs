@@ -66,6 +66,20 @@ pub fn release_shared_memory(data: &Path) {
     }
 }
 
+/// The same for every server whose data lie below a folder.
+pub fn release_shared_memory_below(folder: &Path) {
+    release_shared_memory(folder);
+    // What a server keeps in its data folder is no other server's.
+    if folder.join("PG_VERSION").exists() {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            release_shared_memory_below(&entry.path());
+        }
+    }
+}
+
 /// Runs a command to its end; what it wrote to standard error becomes the cause of the error.
 fn run(command: &mut Command, what: &str) -> Result<String> {
     let output = command.output().map_err(|source| {

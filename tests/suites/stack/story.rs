@@ -1,0 +1,110 @@
+//! Two stacks on one machine, from the first `up` to the last file.
+
+use std::fs::{self, File};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use flotilla_tests::{Run, Sandbox};
+
+use super::{PATIENCE, Stack, alone, any_is_there};
+
+#[test]
+fn two_stacks_live_side_by_side_and_each_comes_and_goes_alone() {
+    let _alone = alone();
+    let sandbox = Sandbox::on_disk();
+    let (one, two) = (Stack::new(&sandbox, "one", 17000), Stack::new(&sandbox, "two", 18000));
+    thread::scope(|scope| {
+        for stack in [&one, &two] {
+            scope.spawn(move || stack.up().ok().says("is up after"));
+        }
+    });
+    for stack in [&one, &two] {
+        answers(stack);
+        a_second_up_changes_nothing(stack);
+    }
+    the_demo_holds(&one);
+    down_stops_its_own_alone(&one, &two);
+    a_clock_that_lags_is_refused(&one);
+    let gone = one.up().ok().says("is up after");
+    assert!(gone.stderr.contains("s0-a"), "{}", gone.transcript());
+    assert_eq!(users(&one), 2000, "the data are kept");
+    for stack in [&one, &two] {
+        stack.down("--wipe").ok().says("removed");
+        assert!(!stack.state().exists());
+        nothing_runs(stack);
+        stack.down("--wipe").ok().says("nothing to do");
+    }
+}
+
+fn answers(stack: &Stack<'_>) {
+    let targets = stack.mine("shardctl targets --kind node -o json").run().ok();
+    let ports: Vec<u64> = targets.lines().iter().filter_map(|line| line["port"].as_u64()).collect();
+    assert_eq!(ports, vec![u64::from(stack.base_port + 432); 6], "{}", targets.transcript());
+    stack.mine("shardctl init --all").run().ok();
+    let status = stack.mine("shardctl status -o json").run().ok();
+    for shard in ["s0", "s1"] {
+        assert_eq!(status.line(shard)["nodes"], 3, "{}", status.transcript());
+    }
+    stack.mine("stack status").run().ok();
+}
+
+fn a_second_up_changes_nothing(stack: &Stack<'_>) {
+    let (processes, files) = (stack.processes(), stack.written());
+    // 19 members with a logger each, 6 postmasters, the supervisor.
+    assert_eq!(processes.len(), 19 * 2 + 6 + 1, "{processes:?}");
+    stack.up().ok().says("was up already; nothing was changed");
+    assert_eq!(stack.processes(), processes);
+    assert_eq!(stack.written(), files);
+}
+
+fn the_demo_holds(stack: &Stack<'_>) {
+    let line = format!("compose/demo --name {} --base-port {}", stack.name, stack.base_port);
+    let told = stack.shell(&line).env("FLOTILLA_DEMO_USERS", "2000").run_within(PATIENCE).ok();
+    assert!(told.stdout.contains("All 9 checks held"), "{}", told.transcript());
+    assert_eq!(users(stack), 2000);
+}
+
+fn users(stack: &Stack<'_>) -> u64 {
+    let counted = stack.mine("shardctl sql --all 'SELECT count(*) AS n FROM users' -o json").run().ok();
+    counted.lines().iter().filter_map(|line| line["row"]["n"].as_str()?.parse::<u64>().ok()).sum()
+}
+
+fn down_stops_its_own_alone(stack: &Stack<'_>, neighbour: &Stack<'_>) {
+    // Somebody else's process, in the very folder.
+    let mut bystander = Run::new("/bin/sleep").args(["300"]).folder(&stack.state()).start();
+    let (theirs, segments) = (neighbour.processes(), stack.segments());
+    assert_eq!(segments.len(), 6);
+    let files = stack.written();
+
+    // A run that is at work on the stack has it to itself.
+    let lock = File::options().append(true).open(stack.state().join("lock")).unwrap();
+    lock.lock().unwrap();
+    stack.down("").code_is(75).says("another run is working on the stack");
+    drop(lock);
+
+    stack.down("").ok().says("is down after");
+    assert!(!bystander.has_ended());
+    drop(bystander);
+    nothing_runs(stack);
+    assert!(!any_is_there(&segments));
+    assert_eq!(stack.sockets(), Vec::<std::path::PathBuf>::new());
+    let now = stack.written();
+    assert!(files.iter().all(|(path, state)| now.get(path) == Some(state)), "its files are kept");
+    assert_eq!(neighbour.processes(), theirs);
+    stack.down("").ok().says("was down already");
+}
+
+fn nothing_runs(stack: &Stack<'_>) {
+    assert!(stack.all_processes().is_empty());
+    assert!(stack.ports().is_empty());
+}
+
+/// The stack's certificates were made, says the file, in an hour.
+fn a_clock_that_lags_is_refused(stack: &Stack<'_>) {
+    let authority = File::options().append(true).open(stack.state().join("tls/ca.crt")).unwrap();
+    let made = fs::metadata(stack.state().join("tls/ca.crt")).unwrap().modified().unwrap();
+    authority.set_modified(SystemTime::now() + Duration::from_hours(1)).unwrap();
+    stack.up().code_is(2).no_lines().says("the clock is at least").says("hint: Set the clock");
+    nothing_runs(stack);
+    authority.set_modified(made).unwrap();
+}
