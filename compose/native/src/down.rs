@@ -7,12 +7,15 @@ use flotilla::Result;
 
 use crate::parts::{Member, Stage};
 use crate::stack::{Stack, Which};
-use crate::{postgres, show};
+use crate::{places, postgres, show};
 
 /// Stops the stack; with `wipe`, removes its data too.
 pub fn down(which: &Which, wipe: bool) -> Result<()> {
     let began = Instant::now();
     let Some(stack) = Stack::open(which)? else {
+        if let Some(error) = places::is_roots(&which.name) {
+            return Err(error);
+        }
         show::say(&format!("there is no stack \"{}\" in {}; nothing to do", which.name, which.state.display()));
         return Ok(());
     };
@@ -40,9 +43,12 @@ pub(crate) fn stop(stack: &Stack) -> Result<()> {
     let members = Stack::members(&stack.plan);
     // The way in first, the foundation last: so no client sees half a stack.
     for stage in [Stage::Balance, Stage::Pool, Stage::Database, Stage::Foundation] {
-        let of_stage: Vec<&Member> =
-            members.iter().map(|(_, member)| member).filter(|member| member.stage == stage).collect();
-        supervisor.down(&of_stage)?;
+        let of_stage = members.iter().filter(|(_, member)| member.stage == stage);
+        let (alone, together): (Vec<_>, Vec<_>) = of_stage.partition(|(part, _)| part.stops_one_by_one());
+        supervisor.down(&together.into_iter().map(|(_, member)| member).collect::<Vec<&Member>>())?;
+        for (_, member) in alone {
+            supervisor.down(&[member])?;
+        }
     }
     supervisor.end()?;
     for (_, member) in &members {

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use flotilla::Result;
 use flotilla::exit::Exit;
 use flotilla_native::member::{self, Stop};
+use flotilla_native::plan::NAME;
 use flotilla_native::stack::Which;
 use flotilla_native::{down, guard, places, up};
 
@@ -73,7 +74,7 @@ enum Verb {
 #[derive(Args)]
 struct StackArgs {
     /// The stack's name
-    #[arg(long, value_name = "NAME", env = "FLOTILLA_STACK", default_value = "demo")]
+    #[arg(long, value_name = "NAME", env = "FLOTILLA_STACK", default_value = NAME)]
     name: String,
 }
 

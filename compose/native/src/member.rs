@@ -8,7 +8,7 @@ use flotilla::{Code, Error, Result};
 use crate::parts::{Member, Part};
 use crate::secrets::Secrets;
 use crate::stack::{Stack, Which};
-use crate::{show, up};
+use crate::{places, show, up};
 
 type Members = Vec<(&'static dyn Part, Member)>;
 
@@ -77,7 +77,8 @@ pub fn stop(which: &Which, names: &[String], how: Stop) -> Result<()> {
 /// A stack that is up.
 fn open(which: &Which) -> Result<Stack> {
     let absent = || {
-        Error::new(Code::NotFound, format!("the stack \"{}\" is not up", which.name)).hint("Start it with compose/up.")
+        let down = || Error::new(Code::NotFound, format!("the stack \"{}\" is not up", which.name));
+        places::is_roots(&which.name).unwrap_or_else(|| down().hint("Start it with compose/up."))
     };
     let stack = Stack::open(which)?.ok_or_else(absent)?;
     if stack.supervisor().running().is_some() { Ok(stack) } else { Err(absent()) }

@@ -18,15 +18,28 @@ pub fn cache() -> Result<PathBuf> {
     under_home("XDG_CACHE_HOME", ".cache").map(|base| base.join("flotilla"))
 }
 
+/// Where stacks lie that root has started, also through sudo.
+const OF_ROOT: &str = "/var/lib/flotilla";
+
 /// The folder of one stack: `$FLOTILLA_STATE`, else by the caller and the stack's name.
 pub fn state(name: &str) -> Result<PathBuf> {
     if let Some(state) = env::path("FLOTILLA_STATE") {
         return absolute(&state);
     }
     if rustix::process::geteuid().is_root() {
-        return Ok(Path::new("/var/lib/flotilla").join(name));
+        return Ok(Path::new(OF_ROOT).join(name));
     }
     under_home("XDG_STATE_HOME", ".local/state").map(|base| base.join("flotilla").join(name))
+}
+
+/// Why a stack isn't where this caller's are: root has started it. None where that isn't so.
+pub fn is_roots(name: &str) -> Option<Error> {
+    let there = Path::new(OF_ROOT).join(name);
+    let elsewhere = env::path("FLOTILLA_STATE").is_none() && !rustix::process::geteuid().is_root();
+    (elsewhere && there.join("stack.json").exists()).then(|| {
+        Error::config(format!("the stack \"{name}\" in {} was started as root", there.display()))
+            .hint("Run this through sudo, too.")
+    })
 }
 
 /// Where servers live that last as long as a test: `$TMPDIR`, else in memory where that has room, for

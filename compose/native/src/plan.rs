@@ -11,6 +11,8 @@ use flotilla::{Error, Result};
 
 use crate::account::Account;
 
+/// The stack's name where none is given.
+pub const NAME: &str = "demo";
 /// The base port where none is given.
 pub const BASE_PORT: u16 = 15000;
 /// The database that every shard holds.

@@ -9,7 +9,7 @@ use flotilla::{Code, Error, Result};
 use crate::change::{self, Change};
 use crate::files::{self, Owner};
 use crate::parts::{self, Member, Part, Stage};
-use crate::plan::Plan;
+use crate::plan::{NAME, Plan};
 use crate::secrets::Secrets;
 use crate::stack::{Stack, Which};
 use crate::supervisor::{self, Supervisor};
@@ -50,11 +50,18 @@ pub fn up(which: &Which) -> Result<()> {
     show::table(plan, &members, &answers)?;
     let seconds = began.elapsed().as_secs_f64();
     show::say(&match (started, written) {
-        (true, _) => format!("the stack \"{}\" is up after {seconds:.1} s; `. compose/env` makes it yours", plan.name),
+        (true, _) => {
+            format!("the stack \"{}\" is up after {seconds:.1} s; `{}` makes it yours", plan.name, sourcing(plan))
+        }
         (false, true) => format!("the stack \"{}\" was up already; its files are up to date now", plan.name),
         (false, false) => format!("the stack \"{}\" was up already; nothing was changed", plan.name),
     });
     Ok(())
+}
+
+/// What a shell is given, to find this stack.
+fn sourcing(plan: &Plan) -> String {
+    if plan.name == NAME { ". compose/env".to_owned() } else { format!("FLOTILLA_STACK={}; . compose/env", plan.name) }
 }
 
 /// Everything that can be known to fail is found before anything is touched.

@@ -83,6 +83,11 @@ impl Part for Etcd {
         if what == Renewed::Authority { Change::Restart } else { Change::None }
     }
 
+    /// A leader hands over before it stops, and waits ten seconds when its peers are going, too.
+    fn stops_one_by_one(&self) -> bool {
+        true
+    }
+
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch> {
         let file = plan.configuration(&member.name).join("etcd.yml");
         // Nothing of the caller's environment may change what the file says.

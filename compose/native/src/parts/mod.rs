@@ -46,6 +46,11 @@ pub trait Part: Sync {
         "hup"
     }
 
+    /// Whether its members stop one after the other rather than all at once.
+    fn stops_one_by_one(&self) -> bool {
+        false
+    }
+
     /// What runs a member, in the foreground.
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch>;
 
