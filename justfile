@@ -5,8 +5,8 @@ export PATH := env("FLOTILLA_TOOLS", "") + ":" + env("PATH")
 _list:
     @just --list
 
-# Everything that needs no server: format, lints, licences, scripts, generated files.
-check: fmt-check clippy deny shell docs-check gen-check
+# Everything that needs no server: format, spelling, lints, licences, scripts, generated files.
+check: fmt-check spelling shell deny clippy docs-check gen-check
 
 # Format all code.
 fmt:
@@ -15,11 +15,17 @@ fmt:
 fmt-check:
     cargo fmt --all --check
 
+# What is no mistake stands in _typos.toml.
+spelling:
+    typos
+
 clippy:
     cargo clippy --release --locked --workspace --all-targets -- -D warnings
 
-# Licences, sources and banned crates; needs no network.
+# Licences, sources and banned crates; no advisories, which would need the network each time.
 deny:
+    # Other systems' crates too, which a build here doesn't download.
+    cargo fetch --locked --quiet
     cargo deny --offline --log-level error check bans licenses sources
 
 shell:
