@@ -5,9 +5,13 @@
 //! `flyway:user`, `flyway:database`, `flyway:timestamp`, `flyway:filename`,
 //! `flyway:workingDirectory`, `flyway:table` and `flyway:environment`.
 
+mod pieces;
+
 use std::collections::BTreeMap;
 
 use flotilla::error::{Error, Result};
+
+pub use self::pieces::Piece;
 
 /// The marks around a name.
 #[derive(Clone, Debug)]
