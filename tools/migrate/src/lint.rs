@@ -1,0 +1,16 @@
+//! `migrate lint`: what is wrong with scripts, before any server sees them.
+
+mod engine;
+mod finding;
+mod ignore;
+mod model;
+mod prepared;
+mod rule;
+mod rules;
+mod squawk;
+mod syntax;
+mod text;
+mod walk;
+
+pub use self::engine::{Listed, Settings, all_rules, check};
+pub use self::finding::{Finding, Severity, Source};

@@ -1,0 +1,1 @@
+ALTER TABLE users ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (user_id);

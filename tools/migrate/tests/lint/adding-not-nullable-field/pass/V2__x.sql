@@ -1,0 +1,3 @@
+CREATE TABLE a (user_id bigint PRIMARY KEY, b text);
+SELECT flotilla.protect('a', 'user_id');
+ALTER TABLE a ALTER COLUMN b SET NOT NULL;

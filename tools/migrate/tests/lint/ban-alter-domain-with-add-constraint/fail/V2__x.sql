@@ -1,0 +1,1 @@
+ALTER DOMAIN d ADD CONSTRAINT c CHECK (value > 0);

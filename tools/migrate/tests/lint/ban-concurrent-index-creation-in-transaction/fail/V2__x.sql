@@ -1,0 +1,2 @@
+CREATE INDEX CONCURRENTLY i ON users (name);
+SELECT 1;

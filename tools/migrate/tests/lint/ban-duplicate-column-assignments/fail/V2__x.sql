@@ -1,0 +1,1 @@
+UPDATE users SET name = 'a', name = 'b' WHERE user_id = 1;

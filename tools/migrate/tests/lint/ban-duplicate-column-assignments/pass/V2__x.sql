@@ -1,0 +1,1 @@
+UPDATE users SET name = 'a' WHERE user_id = 1;

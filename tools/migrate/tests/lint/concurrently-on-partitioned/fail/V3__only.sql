@@ -1,0 +1,1 @@
+CREATE INDEX events_user ON ONLY events (user_id);

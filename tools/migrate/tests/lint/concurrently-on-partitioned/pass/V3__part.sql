@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY events_1_at ON events_1 (at);

@@ -1,0 +1,1 @@
+ALTER INDEX events_at ATTACH PARTITION events_1_at;

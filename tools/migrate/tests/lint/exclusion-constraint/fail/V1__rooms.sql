@@ -1,0 +1,2 @@
+CREATE TABLE rooms (room_id bigint PRIMARY KEY, during tstzrange);
+SELECT flotilla.declare_table('rooms', 'reference');

@@ -1,0 +1,2 @@
+-- flotilla-ignore undeclared-table
+CREATE TABLE scratch (a text);

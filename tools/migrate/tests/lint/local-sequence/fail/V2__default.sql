@@ -1,0 +1,3 @@
+CREATE SEQUENCE numbers;
+ALTER TABLE posts ADD COLUMN number bigint;
+ALTER TABLE posts ALTER COLUMN number SET DEFAULT nextval('numbers');

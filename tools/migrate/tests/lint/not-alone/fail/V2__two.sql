@@ -1,0 +1,2 @@
+CREATE INDEX CONCURRENTLY users_name ON users (name);
+ALTER TABLE users ADD COLUMN email text;

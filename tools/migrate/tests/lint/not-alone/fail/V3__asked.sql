@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY users_name2 ON users (name);

@@ -1,0 +1,2 @@
+-- alone
+CREATE INDEX CONCURRENTLY users_name ON users (name);

@@ -1,0 +1,3 @@
+CREATE EXTENSION amcheck;
+CREATE ROLE reader;
+COPY (SELECT 1) TO PROGRAM 'cat';

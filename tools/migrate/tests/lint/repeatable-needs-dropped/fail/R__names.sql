@@ -1,0 +1,3 @@
+CREATE OR REPLACE VIEW names AS SELECT user_id, name FROM users;
+CREATE OR REPLACE VIEW loud AS SELECT shout('a');
+CREATE OR REPLACE FUNCTION olds() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM old $$;

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX CONCURRENTLY posts_slug ON posts (user_id, post_id);

@@ -1,0 +1,4 @@
+BEGIN;
+CREATE TABLE users (user_id bigint PRIMARY KEY);
+SELECT flotilla.protect('users', 'user_id');
+COMMIT;

@@ -1,0 +1,1 @@
+CREATE TABLE users (user_id bigint PRIMARY KEY);

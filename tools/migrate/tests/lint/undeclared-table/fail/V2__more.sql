@@ -1,0 +1,1 @@
+CREATE TABLE posts (user_id bigint PRIMARY KEY);

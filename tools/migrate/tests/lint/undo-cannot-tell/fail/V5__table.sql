@@ -1,0 +1,2 @@
+-- flotilla-ignore ban-drop-table nobody reads it
+DROP TABLE users;

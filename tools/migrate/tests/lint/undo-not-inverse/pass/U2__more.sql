@@ -1,0 +1,3 @@
+DROP VIEW names;
+ALTER TABLE users DROP CONSTRAINT named;
+ALTER TABLE users DROP COLUMN email;

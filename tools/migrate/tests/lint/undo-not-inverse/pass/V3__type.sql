@@ -1,0 +1,2 @@
+CREATE TYPE mood AS ENUM ('good');
+CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS $$ SELECT a $$;
