@@ -111,7 +111,7 @@ pub fn compare(config: &Config, all: &[ShardClaims]) -> Comparison {
     let mut disputed: Vec<(BucketRange, String, String)> = Vec::new();
     let mut epochs: Vec<(i64, &str)> = Vec::new();
     let shards: Vec<String> = all.iter().map(|s| s.shard.clone()).collect();
-    for (at, shard) in (0_u16..).zip(all) {
+    for (at, shard) in (0..=u16::MAX).zip(all) {
         let claims = match &shard.claims {
             Ok(claims) => claims,
             Err(error) => {

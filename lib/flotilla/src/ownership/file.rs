@@ -1,5 +1,6 @@
 //! The map as one small versioned JSON file, for applications, caches and other machines.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -91,10 +92,19 @@ impl MapFile {
                 .hint("Export it again with this release's `shardctl map --export`."));
         }
         let buckets = Buckets::new(self.buckets)?;
-        let epoch = self.epoch.parse().map_err(|e| Error::input("the map's epoch is not a number").source(e))?;
+        let epoch = self.epoch.parse::<i64>().ok().filter(|epoch| *epoch >= 0 && epoch.to_string() == self.epoch);
+        let epoch = epoch.ok_or_else(|| {
+            Error::input(format!("the map's epoch {:?} is not a decimal number", self.epoch))
+                .hint("Export it again with `shardctl map --export`.")
+        })?;
+        let names: HashSet<&str> = self.shards.iter().map(|shard| shard.name.as_str()).collect();
+        if names.len() < self.shards.len() || self.shards.len() > buckets.get() as usize {
+            return Err(Error::input("the map has two shards of one name, or more shards than buckets")
+                .hint("Export it again with `shardctl map --export`."));
+        }
         let mut ranges = Vec::new();
         let mut owners = vec![Owner::Nobody; buckets.get() as usize];
-        for (at, shard) in (0_u16..).zip(&self.shards) {
+        for (at, shard) in (0..=u16::MAX).zip(&self.shards) {
             for (first, last) in &shard.ranges {
                 let range = BucketRange::new(*first, *last, buckets)?;
                 ranges.push(range);

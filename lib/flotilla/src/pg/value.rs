@@ -19,6 +19,9 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Datelike as _, Duration, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use tokio_postgres::types::{Kind as TypeKind, Oid, Type};
 
+/// The most dimensions that PostgreSQL's arrays have.
+const DIMENSIONS: u8 = 6;
+
 /// How a type's text becomes JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -170,7 +173,7 @@ fn instant(text: &str) -> Option<String> {
     let mut seconds = 0;
     let mut unit = 3600;
     for part in offset[1..].split(':') {
-        seconds += part.parse::<i64>().ok()? * unit;
+        seconds += i64::from(part.parse::<u8>().ok()?) * unit;
         unit /= 60;
     }
     let east = Duration::seconds(if offset.starts_with('-') { -seconds } else { seconds });
@@ -201,12 +204,14 @@ fn hexadecimal(text: &str) -> Cow<'_, str> {
 
 /// Writes an array; `None` if the text isn't one that starts at 1, with `out` half written.
 fn array(text: &str, element: &Kind, delimiter: char, out: &mut String) -> Option<()> {
-    let rest = array_body(text.strip_prefix('{')?, element, delimiter, out)?;
+    let rest = array_body(text.strip_prefix('{')?, element, delimiter, DIMENSIONS, out)?;
     rest.is_empty().then_some(())
 }
 
-/// What follows an opening brace, up to its closing one; returns the rest.
-fn array_body<'a>(text: &'a str, element: &Kind, delimiter: char, out: &mut String) -> Option<&'a str> {
+/// What follows an opening brace, up to its closing one; returns the rest. `depth` counts down, for what
+/// a server sends must not be able to exhaust the stack.
+fn array_body<'a>(text: &'a str, element: &Kind, delimiter: char, depth: u8, out: &mut String) -> Option<&'a str> {
+    let depth = depth.checked_sub(1)?;
     out.push('[');
     let mut rest = text;
     if let Some(rest) = rest.strip_prefix('}') {
@@ -215,7 +220,7 @@ fn array_body<'a>(text: &'a str, element: &Kind, delimiter: char, out: &mut Stri
     }
     loop {
         if let Some(inner) = rest.strip_prefix('{') {
-            rest = array_body(inner, element, delimiter, out)?;
+            rest = array_body(inner, element, delimiter, depth, out)?;
         } else if let Some(quoted) = rest.strip_prefix('"') {
             let (value, after) = unquote(quoted)?;
             element.write_value(&value, out);

@@ -1,5 +1,6 @@
 //! `haproxy.cfg` of one balancer.
 
+use std::net::Ipv6Addr;
 use std::path::Path;
 
 use flotilla::config::{Config, Node, Shard};
@@ -38,11 +39,15 @@ struct NodeValues<'a> {
     patroni: Endpoint,
 }
 
+/// Where Patroni's REST interface is.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Endpoint {
-    tls: bool,
-    address: String,
-    port: u16,
+pub struct Endpoint {
+    /// Whether it is asked by https.
+    pub tls: bool,
+    /// Its host.
+    pub address: String,
+    /// Its port.
+    pub port: u16,
 }
 
 #[derive(Serialize)]
@@ -114,18 +119,28 @@ fn node_values<'a>(config: &Config, node: &'a Node) -> Result<NodeValues<'a>> {
 }
 
 /// Scheme, host and port of a URL without a path.
-fn endpoint(url: &str) -> Option<Endpoint> {
+pub fn endpoint(url: &str) -> Option<Endpoint> {
     let (tls, rest) = match url.split_once("://")? {
         ("https", rest) => (true, rest),
         ("http", rest) => (false, rest),
         _ => return None,
     };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (address, port) = match rest.rsplit_once(':') {
-        Some((address, port)) if !address.ends_with(':') => (address, port.parse().ok()?),
-        _ => (rest, 8008),
+    let (address, port) = match rest.strip_prefix('[') {
+        // An IPv6 address keeps its brackets, with a port or without.
+        Some(_) => rest.split_at(rest.find(']')? + 1),
+        None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
     };
-    let good = !address.is_empty() && !address.contains(['/', '@', ' ', '?', '#']);
+    let port = match port.strip_prefix(':') {
+        Some(port) => port.parse().ok()?,
+        None if port.is_empty() => 8008,
+        None => return None,
+    };
+    // What stands in another program's configuration must not be able to end its word there.
+    let good = match address.strip_prefix('[').and_then(|address| address.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !address.is_empty() && address.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
+    };
     good.then(|| Endpoint { tls, address: address.to_owned(), port })
 }
 
@@ -139,7 +154,21 @@ mod tests {
         assert_eq!(endpoint("https://127.0.0.11:15008"), Some(https));
         let plain = Endpoint { tls: false, address: "node".to_owned(), port: 8008 };
         assert_eq!(endpoint("http://node/"), Some(plain));
-        for bad in ["node:8008", "ftp://node", "https://", "https://node:x", "https://u@node:1", "https://node/path"] {
+        let sixth = Endpoint { tls: true, address: "[fe80::a:1]".to_owned(), port: 8008 };
+        assert_eq!(endpoint("https://[fe80::a:1]"), Some(sixth));
+        for bad in [
+            "node:8008",
+            "ftp://node",
+            "https://",
+            "https://node:x",
+            "https://u@node:1",
+            "https://node/path",
+            "https://[::",
+            "https://[::1]x",
+            "https://::1",
+            "https://node\tbackup",
+            "https://node\n",
+        ] {
             assert_eq!(endpoint(bad), None, "{bad}");
         }
     }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use flotilla::config::Config;
 use flotilla::{Code, Error, Result};
 
+#[doc(hidden)]
+pub use haproxy::endpoint as patroni_endpoint;
 pub use haproxy::haproxy;
 pub use pgbouncer::{POOL_ADMIN, pgbouncer};
 

@@ -64,8 +64,12 @@ fn field_of<'a>(text: &'a str, field: &str, number: u64) -> Result<Cow<'a, str>>
     })?;
     let raw = raw.get();
     match raw.as_bytes()[0] {
-        b'"' => serde_json::from_str::<Cow<'a, str>>(raw)
-            .map_err(|e| Error::internal("a JSON string doesn't parse").source(e)),
+        b'"' => serde_json::from_str::<Cow<'a, str>>(raw).map_err(|e| {
+            // Half of a surrogate pair: JSON's grammar has it, Unicode doesn't.
+            Error::input(format!("line {number}: field \"{field}\" is a string that is not valid Unicode"))
+                .source(e)
+                .hint("Write characters beyond U+FFFF as both halves of their surrogate pair.")
+        }),
         b'-' | b'0'..=b'9' => Ok(Cow::Borrowed(raw)),
         _ => Err(Error::input(format!("line {number}: field \"{field}\" is {raw:.20}, not a key"))
             .hint("A key is a number or a string; NULL keys belong to no shard.")),

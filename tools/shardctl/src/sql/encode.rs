@@ -65,7 +65,12 @@ fn field(out: &mut Vec<u8>, value: Option<&RawValue>) -> Result<()> {
         return Ok(());
     };
     let text: Cow<'_, str> = if raw.starts_with('"') {
-        serde_json::from_str(raw).map_err(|e| Error::internal("a JSON string doesn't parse").source(e))?
+        serde_json::from_str(raw).map_err(|e| {
+            // Half of a surrogate pair: JSON's grammar has it, Unicode doesn't.
+            Error::input("a value is a string that is not valid Unicode")
+                .source(e)
+                .hint("Write characters beyond U+FFFF as both halves of their surrogate pair.")
+        })?
     } else {
         Cow::Borrowed(raw)
     };
@@ -102,6 +107,9 @@ impl<'de> Visitor<'de> for Names {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut names = Vec::new();
         while let Some((name, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
+            if name.contains('\0') {
+                return Err(serde::de::Error::custom("a key contains a NUL character"));
+            }
             names.push(name);
         }
         Ok(names)

@@ -34,7 +34,7 @@ pub struct Row {
 }
 
 impl Row {
-    pub(super) fn new(columns: &Arc<[Column]>, body: &DataRowBody) -> Result<Self> {
+    pub(in crate::pg) fn new(columns: &Arc<[Column]>, body: &DataRowBody) -> Result<Self> {
         let text = body.buffer_bytes().clone();
         let ranges: Box<[_]> = body.ranges().collect::<Vec<_>>().map_err(|e| garbled(&e))?.into();
         if ranges.len() != columns.len() {
@@ -86,8 +86,11 @@ impl Serialize for Row {
         for (index, column) in self.columns.iter().enumerate() {
             json.clear();
             column.kind.write(self.text(index), &mut json);
-            let raw: &RawValue = serde_json::from_str(&json).map_err(serde::ser::Error::custom)?;
-            map.serialize_entry(&column.name, raw)?;
+            match serde_json::from_str::<&RawValue>(&json) {
+                Ok(raw) => map.serialize_entry(&column.name, raw)?,
+                // A server that calls something JSON which isn't must not be able to break our lines.
+                Err(_) => map.serialize_entry(&column.name, &self.text(index))?,
+            }
         }
         map.end()
     }

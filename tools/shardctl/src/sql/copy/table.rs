@@ -2,6 +2,8 @@
 
 use flotilla::error::{Error, Result};
 
+use crate::schema::quoted;
+
 /// A table, perhaps with columns, perhaps with one that gets new ids.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
@@ -48,9 +50,9 @@ impl Table {
         self.parts.join(".")
     }
 
-    /// The COPY statement for these columns.
+    /// The COPY statement for these columns. Their names may be keys of the input, so they can be anything.
     pub(super) fn statement(&self, columns: &[String]) -> String {
-        let quoted = |name: &String| format!("\"{name}\"");
+        let quoted = |name: &String| quoted(name, '"');
         let table = self.parts.iter().map(quoted).collect::<Vec<_>>().join(".");
         let columns = self.new_id.iter().chain(columns).map(quoted).collect::<Vec<_>>().join(", ");
         format!("COPY {table} ({columns}) FROM STDIN")
@@ -70,5 +72,8 @@ mod tests {
             assert!(Table::parse(bad, None).is_err(), "{bad:?}");
         }
         assert!(Table::parse("t(id)", Some("id")).is_err());
+        let table = Table::parse("t", None).expect("a table");
+        let hostile = [r#"a") FROM PROGRAM 'id' --"#.to_owned()];
+        assert_eq!(table.statement(&hostile), r#"COPY "t" ("a"") FROM PROGRAM 'id' --") FROM STDIN"#);
     }
 }
