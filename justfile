@@ -46,6 +46,10 @@ gen-check:
 test *ARGS:
     tests/run {{ARGS}}
 
+# Look for bytes that break a reader; `just fuzz` alone lists the readers.
+fuzz *ARGS:
+    tests/fuzz/run {{ARGS}}
+
 # Ratios measured side by side.
 bench:
     cargo build --release --locked --workspace --bins

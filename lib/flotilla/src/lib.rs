@@ -14,6 +14,8 @@ pub mod error;
 pub mod exit;
 pub mod fanout;
 pub mod flags;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod input;
 pub mod journal;
 pub mod lock;

@@ -24,6 +24,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::verifiers::Verifiers;
+pub use self::verifiers::pair as verifier;
 use crate::schema;
 
 /// The verb.

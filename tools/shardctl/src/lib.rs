@@ -1,5 +1,7 @@
 //! Topology, routing, keys and fan-out over a sharded PostgreSQL fleet.
 
+#[doc(hidden)]
+pub mod fuzz;
 mod init;
 mod key;
 mod map;

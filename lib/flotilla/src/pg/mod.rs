@@ -13,6 +13,7 @@ mod conninfo;
 mod dial;
 mod endpoint;
 mod failure;
+pub(crate) mod fuzz;
 mod keywords;
 mod link;
 mod passfile;

@@ -64,7 +64,7 @@ pub(super) fn find(path: &Path, lookup: Lookup<'_>) -> Result<Option<SecretStrin
 }
 
 /// The password that the first matching line holds.
-fn search(text: &str, lookup: Lookup<'_>) -> Option<SecretString> {
+pub(super) fn search(text: &str, lookup: Lookup<'_>) -> Option<SecretString> {
     let port = lookup.port.to_string();
     text.split('\n').map(|line| line.trim_end_matches('\r')).filter(|line| !line.starts_with('#')).find_map(|line| {
         let mut rest = line;

@@ -14,6 +14,7 @@ mod row;
 mod session;
 mod stream;
 
+pub(super) use columns::fields;
 pub use query::Query;
 pub use row::{Column, Row};
 pub use session::RowSession;

@@ -43,7 +43,7 @@ pub(super) fn apply(info: &mut Conninfo, around: &Surroundings<'_>) -> Result<()
 }
 
 /// Reads one section of a service file; whether it was there. The first of two equal keys wins.
-fn read(text: &str, service: &str, path: &Path, info: &mut Conninfo) -> Result<bool> {
+pub(super) fn read(text: &str, service: &str, path: &Path, info: &mut Conninfo) -> Result<bool> {
     let mut within = false;
     for (index, line) in text.lines().enumerate() {
         let place = || format!("service file \"{}\", line {}", path.display(), index + 1);

@@ -19,7 +19,6 @@ impl Surroundings<'_> {
     }
 
     /// Made up.
-    #[cfg(test)]
     pub(super) fn made_up(variable: &dyn Fn(&str) -> Option<String>, home: Option<PathBuf>) -> Surroundings<'_> {
         Surroundings { variable, home }
     }

@@ -83,7 +83,7 @@ impl Verifiers {
 }
 
 /// Two double-quoted words; a quote in a word is doubled.
-fn pair(line: &str) -> Option<(String, String)> {
+pub fn pair(line: &str) -> Option<(String, String)> {
     let (first, rest) = word(line.trim())?;
     let (second, _) = word(rest.trim_start())?;
     Some((first, second))

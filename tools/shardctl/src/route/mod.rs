@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use flotilla::Context;
 use flotilla::error::{Error, Result};
 use flotilla::ownership::{self, OwnershipMap};
-use flotilla::placement::KeyType;
+use flotilla::placement::{Bucket, Buckets, KeyType};
 use flotilla::record::{Record, RecordInfo};
 use flotilla::target::piped_stdin;
 use flotilla::verb::{Effect, Example, Scope, Verb};
@@ -108,6 +108,13 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
 
 fn reader(args: &Args, key_type: KeyType, map: &OwnershipMap) -> Reader {
     Reader::new(args.by, args.field.clone(), key_type, map.buckets())
+}
+
+/// The bucket of one line, by a key of this type, or by id where there is none.
+pub(crate) fn bucket(line: &[u8], field: Option<&str>, key_type: Option<KeyType>, buckets: Buckets) -> Result<Bucket> {
+    let by = if key_type.is_some() { By::Key } else { By::Id };
+    let reader = Reader::new(by, field.map(str::to_owned), key_type.unwrap_or(KeyType::Bigint), buckets);
+    reader.bucket(line, 1)
 }
 
 async fn load(cx: &Context, args: &Args) -> Result<OwnershipMap> {

@@ -14,9 +14,11 @@ use flotilla::record::Record;
 use flotilla::target::piped_stdin;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use self::table::Table;
 use super::As;
+use super::encode::Columns;
 
 /// What was loaded on one shard.
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -32,6 +34,19 @@ pub(crate) struct CopyResult {
 impl Record for CopyResult {
     const KIND: &'static str = "shardctl.copy";
     const COLUMNS: &'static [&'static str] = &["table", "row_count", "sent_bytes"];
+}
+
+/// The COPY statement for a table as the user named it, and a JSON object as one row of its text format.
+pub fn row(table: &str, object: &str) -> Result<(String, Vec<u8>)> {
+    let table = Table::parse(table, None)?;
+    let object: &RawValue = serde_json::from_str(object).map_err(|e| Error::input("no JSON").source(e))?;
+    let columns = match &table.columns {
+        Some(names) => Columns::new(names.clone()),
+        None => Columns::of(object)?,
+    };
+    let mut text = Vec::new();
+    columns.push(&mut text, None, object)?;
+    Ok((table.statement(columns.names()), text))
 }
 
 /// Loads standard input.

@@ -7,6 +7,8 @@ mod owner;
 mod run;
 mod source;
 
+pub use self::copy::row as copy_row;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

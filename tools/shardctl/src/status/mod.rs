@@ -4,6 +4,8 @@ mod ledger;
 mod pools;
 mod shards;
 
+pub use self::pools::waiting;
+
 use flotilla::Context;
 use flotilla::error::Result;
 use flotilla::record::RecordInfo;

@@ -79,7 +79,6 @@ async fn ask(cx: &Context, pooler: &Pooler) -> Result<Vec<PoolStatus>> {
     let pools = rows.iter().map(|row| {
         let text = |name: &str| row.try_get(name).ok().flatten();
         let number = |name: &str| text(name).and_then(|n| n.parse::<u64>().ok());
-        let wait = (number("maxwait"), number("maxwait_us"));
         PoolStatus {
             database: text("database").map(str::to_owned),
             user: text("user").map(str::to_owned),
@@ -87,8 +86,14 @@ async fn ask(cx: &Context, pooler: &Pooler) -> Result<Vec<PoolStatus>> {
             clients_waiting: number("cl_waiting"),
             servers_active: number("sv_active"),
             servers_idle: number("sv_idle"),
-            max_wait_ms: wait.0.map(|s| s.saturating_mul(1000).saturating_add(wait.1.unwrap_or(0) / 1000)),
+            max_wait_ms: waiting(text("maxwait"), text("maxwait_us")),
         }
     });
     Ok(pools.filter(|p| p.database.as_deref() != Some("pgbouncer")).collect())
+}
+
+/// Whole seconds and the microseconds past them, as milliseconds.
+pub fn waiting(seconds: Option<&str>, microseconds: Option<&str>) -> Option<u64> {
+    let (seconds, microseconds) = (seconds?.parse::<u64>().ok()?, microseconds.and_then(|text| text.parse().ok()));
+    Some(seconds.saturating_mul(1000).saturating_add(microseconds.unwrap_or(0_u64) / 1000))
 }

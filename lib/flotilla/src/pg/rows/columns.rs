@@ -27,6 +27,11 @@ SELECT t.oid, e.typdelim, (
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type e ON e.oid = t.typelem
 WHERE t.typcategory = 'A' AND t.typlen = -1 AND t.oid = ANY ($1::pg_catalog.oid[])";
 
+/// Names and types, as the server describes them.
+pub(in crate::pg) fn fields(body: &RowDescriptionBody) -> Result<Vec<(String, Oid)>> {
+    body.fields().map(|f| Ok((f.name().to_owned(), f.type_oid()))).collect().map_err(|e| garbled(&e))
+}
+
 impl RowSession {
     /// Reads up to the description of the rows and finds out how each column is written.
     pub(super) async fn describe(&mut self) -> Result<Arc<[Column]>> {
@@ -44,8 +49,7 @@ impl RowSession {
     }
 
     async fn columns(&mut self, body: &RowDescriptionBody) -> Result<Arc<[Column]>> {
-        let fields: Vec<(String, Oid)> =
-            body.fields().map(|f| Ok((f.name().to_owned(), f.type_oid()))).collect().map_err(|e| garbled(&e))?;
+        let fields = fields(body)?;
         let unknown: Vec<Oid> = fields
             .iter()
             .map(|(_, oid)| *oid)
