@@ -57,7 +57,12 @@ pub(crate) fn topology_file(mut prose: Prose) -> Result<String> {
     while let Some((title, text)) = sections.next() {
         page.section(&title, &text)?;
     }
-    page.see_also(&[("shardctl".to_owned(), "1"), ("poolcfg".to_owned(), "1"), ("flotilla".to_owned(), "7")]);
+    page.see_also(&[
+        ("shardctl".to_owned(), "1"),
+        ("migrate".to_owned(), "1"),
+        ("poolcfg".to_owned(), "1"),
+        ("flotilla".to_owned(), "7"),
+    ]);
     prose.finish()?;
     Ok(page.finish())
 }

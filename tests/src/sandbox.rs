@@ -108,7 +108,7 @@ impl Sandbox {
     /// A run of a shell script that stops at the first failure, with the tools on its PATH. The
     /// exit code of a pipeline is its last command's, as everywhere: `pipefail` is no part of sh.
     pub fn script(&self, text: &str) -> Run {
-        for tool in ["shardctl", "poolcfg"] {
+        for tool in ["shardctl", "migrate", "poolcfg"] {
             tool::binary(tool);
         }
         Run::new("/bin/sh").args(["-euc", text]).environment(&self.variables).folder(self.path())

@@ -11,6 +11,7 @@ mod init;
 mod keys;
 mod libpq;
 mod manners;
+mod migrate;
 mod pipes;
 mod placement;
 mod records;

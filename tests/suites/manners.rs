@@ -26,7 +26,12 @@ fn fleet() -> Fleet {
 }
 
 /// Adds what the rows work on.
-fn prepared(fleet: Fleet) -> Fleet {
+fn prepared(mut fleet: Fleet) -> Fleet {
+    // A schema of its own, for public has a table that no migration has made. Beside the topology, so that
+    // any working folder will do.
+    fleet.topology =
+        fleet.topology.clone().rest("[migrate]\nhistory_table = \"migrated.history\"\ndirs = [\"migrations\"]\n");
+    fleet.write_topology();
     for at in 0..fleet.shards.len() {
         fleet.psql(
             at,
@@ -35,6 +40,8 @@ fn prepared(fleet: Fleet) -> Fleet {
         fleet.psql(at, "SET ROLE owner; SELECT flotilla.protect('notes', 'user_id')");
     }
     fleet.file("pools.toml", pools());
+    fleet.file("migrations/V1__moods.sql", "CREATE TABLE moods (mood text PRIMARY KEY);");
+    fleet.file("migrations/U1__moods.sql", "DROP TABLE moods;");
     fleet
 }
 

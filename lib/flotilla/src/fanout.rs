@@ -104,6 +104,9 @@ async fn drive<R: Record>(cx: &Context, targets: Vec<Target>, start: Start<R>) -
         bar.inc(1);
         let took = job.start.elapsed();
         let line = match outcome {
+            Ok(Done { changed, body, error: Some(error), .. }) => {
+                failed(&job.target, &error, took).with_body(body).with_changed(changed)
+            }
             Ok(done) => Line::ok(Some(job.target.name.clone()), done.changed, done.body, took).with_status(done.status),
             Err(error) => failed(&job.target, &error, took),
         };

@@ -12,6 +12,7 @@ pub mod context;
 pub mod env;
 pub mod error;
 pub mod exit;
+pub mod failpoint;
 pub mod fanout;
 pub mod flags;
 #[doc(hidden)]

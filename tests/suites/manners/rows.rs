@@ -108,6 +108,58 @@ pub(super) const ROWS: &[Row] = &[
         hang: Hang::Lock("notes"),
         ..ROW
     },
+    Row { tool: "migrate", verb: "info", hang: Hang::Mute, cancelled_lines: true, ..ROW },
+    Row { tool: "migrate", verb: "plan", hang: Hang::Mute, cancelled_lines: true, ..ROW },
+    Row {
+        tool: "migrate",
+        verb: "apply",
+        args: &["--all"],
+        untargeted: Some(&[]),
+        hang: Hang::Mute,
+        cancelled_lines: true,
+        ensures: true,
+        ..ROW
+    },
+    Row {
+        tool: "migrate",
+        verb: "validate",
+        args: &["--ignore", "*:pending"],
+        hang: Hang::Mute,
+        cancelled_lines: true,
+        ..ROW
+    },
+    Row { tool: "migrate", verb: "lint", args: &["--rules"], ..ROW },
+    Row {
+        tool: "migrate",
+        verb: "undo",
+        args: &["--all", "--yes"],
+        untargeted: Some(&["--yes"]),
+        hang: Hang::Mute,
+        cancelled_lines: true,
+        ensures: true,
+        ..ROW
+    },
+    Row {
+        tool: "migrate",
+        verb: "baseline",
+        args: &["--all", "--version", "1", "--history-table", "begun.history"],
+        untargeted: Some(&["--version", "1"]),
+        hang: Hang::Mute,
+        cancelled_lines: true,
+        ensures: true,
+        ..ROW
+    },
+    Row {
+        tool: "migrate",
+        verb: "repair",
+        args: &["--all"],
+        untargeted: Some(&[]),
+        hang: Hang::Mute,
+        cancelled_lines: true,
+        ensures: true,
+        ..ROW
+    },
+    Row { tool: "migrate", verb: "history", hang: Hang::Mute, cancelled_lines: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", pools: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", args: &["haproxy"], pools: true, ..ROW },
 ];
@@ -162,7 +214,10 @@ impl Row {
 /// Every verb of every tool.
 pub(crate) fn registry() -> Vec<(&'static str, &'static Verb)> {
     let of = |tool: &'static str, verbs: &'static [Verb]| verbs.iter().map(move |verb| (tool, verb));
-    of(shardctl::Cli::NAME, shardctl::Cli::VERBS).chain(of(poolcfg::Cli::NAME, poolcfg::Cli::VERBS)).collect()
+    of(shardctl::Cli::NAME, shardctl::Cli::VERBS)
+        .chain(of(migrate::Cli::NAME, migrate::Cli::VERBS))
+        .chain(of(poolcfg::Cli::NAME, poolcfg::Cli::VERBS))
+        .collect()
 }
 
 /// A topology with poolers and balancers; nobody connects to them.

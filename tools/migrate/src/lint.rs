@@ -10,7 +10,9 @@ mod rules;
 mod squawk;
 mod syntax;
 mod text;
+mod verb;
 mod walk;
 
 pub use self::engine::{Listed, Settings, all_rules, check};
 pub use self::finding::{Finding, Severity, Source};
+pub(crate) use self::verb::{Args, VERB, run};

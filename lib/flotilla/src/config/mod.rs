@@ -8,7 +8,7 @@ mod settings;
 mod topology;
 mod validate;
 
-pub use settings::{Connect, HaproxySettings, PgbouncerSettings, Secrets, Users};
+pub use settings::{Connect, HaproxySettings, MigrateSettings, PgbouncerSettings, Secrets, Users};
 pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shard};
 
 use std::path::{Path, PathBuf};
@@ -42,6 +42,9 @@ pub struct Config {
     /// The load balancers between poolers and nodes.
     #[serde(default)]
     pub balancers: Vec<Balancer>,
+    /// What `migrate` works with.
+    #[serde(default)]
+    pub migrate: MigrateSettings,
     /// What `poolcfg render pgbouncer` writes.
     #[serde(default)]
     pub pgbouncer: PgbouncerSettings,
@@ -92,8 +95,8 @@ impl Config {
     /// Paths in the file are relative to it.
     fn resolve_paths(&mut self) {
         let dir = self.path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-        let paths = [&mut self.connect.sslrootcert, &mut self.secrets.verifiers];
-        for path in paths.into_iter().flatten() {
+        let paths = [&mut self.connect.sslrootcert, &mut self.secrets.verifiers].into_iter().flatten();
+        for path in paths.chain(&mut self.migrate.dirs) {
             if path.is_relative() && path != Path::new("system") {
                 *path = dir.join(&*path);
             }

@@ -1,5 +1,6 @@
 //! Settings: how tools connect, as whom, and what the poolers and balancers are told.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -58,6 +59,20 @@ impl Default for Users {
 pub struct Secrets {
     /// SCRAM verifiers by role, as PgBouncer's `auth_file`; `shardctl init` gives every shard the same.
     pub verifiers: Option<PathBuf>,
+}
+
+/// What `migrate` works with unless its options say otherwise.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MigrateSettings {
+    /// The folders of the scripts.
+    pub dirs: Vec<PathBuf>,
+    /// The history table, as `table` or `schema.table`.
+    pub history_table: Option<String>,
+    /// The role that owns what migrations make; empty for whoever logs in.
+    pub role: Option<String>,
+    /// Values for `${name}` in scripts.
+    pub placeholders: BTreeMap<String, String>,
 }
 
 /// What `poolcfg render pgbouncer` writes. PgBouncer's own names and units.

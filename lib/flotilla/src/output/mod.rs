@@ -104,7 +104,8 @@ impl Output {
         let rendered = if self.quiet && line.status.is_good() {
             Rendered::Nothing
         } else if self.table {
-            Rendered::Row(R::COLUMNS, serde_json::to_value(line).map_err(unwritable)?)
+            let shape = table::Shape { columns: R::COLUMNS, pivot: R::PIVOT };
+            Rendered::Row(shape, serde_json::to_value(line).map_err(unwritable)?)
         } else {
             let mut bytes = serde_json::to_vec(line).map_err(unwritable)?;
             bytes.push(b'\n');
@@ -146,8 +147,8 @@ impl Output {
         state.tally.count(status, code);
         match rendered {
             Rendered::Nothing => Ok(()),
-            Rendered::Row(columns, value) => {
-                state.rows.push(columns, value);
+            Rendered::Row(shape, value) => {
+                state.rows.push(shape, value);
                 if state.rows.is_page() { Self::page(&mut state) } else { Ok(()) }
             }
             Rendered::Bytes(bytes) => Self::send(&mut state, &bytes),
@@ -180,7 +181,7 @@ impl Output {
 enum Rendered {
     Nothing,
     Bytes(Vec<u8>),
-    Row(&'static [&'static str], Value),
+    Row(table::Shape, Value),
 }
 
 impl Ended {

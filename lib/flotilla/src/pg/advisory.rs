@@ -110,6 +110,22 @@ impl Held {
         }
     }
 
+    /// Takes the lock, asking for it again and again for this long. Unlike [`Self::take`] it never
+    /// waits inside the server: CREATE INDEX CONCURRENTLY waits for everybody who does, and whoever
+    /// holds the lock may be building one. Nobody queues, so the order of takers is chance.
+    pub async fn poll(session: Session, key: Key, wait: Duration) -> Result<Self> {
+        let until = tokio::time::Instant::now() + wait;
+        while !try_lock(&session, &key).await? {
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            if left.is_zero() {
+                return Err(taken(&session, &key).await);
+            }
+            let pause = Duration::from_millis(rand::random_range(50..250));
+            tokio::time::sleep(pause.min(left)).await;
+        }
+        Ok(Self { session, key })
+    }
+
     /// What is locked.
     pub fn key(&self) -> &Key {
         &self.key

@@ -87,6 +87,12 @@ impl<R: Record> Line<R> {
         Self { body, ..self }
     }
 
+    /// The same line with what was changed before it failed.
+    #[must_use]
+    pub fn with_changed(self, changed: bool) -> Self {
+        Self { changed, ..self }
+    }
+
     /// The same line with another status.
     #[must_use]
     pub fn with_status(self, status: Status) -> Self {

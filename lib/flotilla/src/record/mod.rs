@@ -24,6 +24,9 @@ pub trait Record: Serialize + JsonSchema + Default + Send + 'static {
     const MAJOR: u32 = 1;
     /// The own keys that the table shows, in order. The target and the status come by themselves.
     const COLUMNS: &'static [&'static str];
+    /// For a table with a column for each target: the own key that fills its cells, and one that marks
+    /// them when it is true. Lines that agree in `COLUMNS` share a row.
+    const PIVOT: Option<(&'static str, &'static str)> = None;
 }
 
 /// What the registry of verbs knows about a record type.

@@ -72,7 +72,7 @@ impl Set {
     fn read_location(&mut self, location: &Path) -> Result<()> {
         if !location.is_dir() {
             return Err(Error::config(format!("there is no folder {}", location.display()))
-                .hint("Name the folder of the migrations with --dir, or make it with `migrate new`."));
+                .hint("Name the folder of the migrations with --dir, or make it."));
         }
         // Links are followed, as Flyway does; hidden folders are not entered.
         let files = WalkDir::new(location).follow_links(true).sort_by_file_name().into_iter();

@@ -6,7 +6,7 @@ use flotilla::error::{Code, Error, Result};
 
 use super::resolve::Facts;
 use super::{Resolved, State};
-use crate::history::{Row, RowType};
+use crate::schema_history::{Row, RowType};
 use crate::scripts::Version;
 
 /// A row, and what later rows say of it.

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use strum::IntoStaticStr;
 
-use crate::history::Row;
+use crate::schema_history::Row;
 use crate::scripts::{Placeholders, Script, Set, Version, checksum};
 
 pub use self::resolve::resolve;
@@ -227,7 +227,7 @@ impl Migrations<'_> {
     pub fn current(&self) -> Option<&Version> {
         let in_force = self.all.iter().filter(|migration| {
             migration.state.is_in_force()
-                && migration.row.is_some_and(|row| row.kind != crate::history::RowType::Delete)
+                && migration.row.is_some_and(|row| row.kind != crate::schema_history::RowType::Delete)
         });
         in_force.filter_map(Migration::version).max()
     }

@@ -7,7 +7,7 @@ use flotilla::error::{Code, Error, Result};
 
 use super::applied::{self, Applied};
 use super::{Goal, Migration, Migrations, Resolved, Rules, Scripts, State, pending};
-use crate::history::{Row, RowType};
+use crate::schema_history::{Row, RowType};
 use crate::scripts::{Kind, Version};
 
 /// What all migrations are judged against.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Migration, Migrations, State};
-use crate::history::{RowType, abbreviated};
+use crate::schema_history::{RowType, abbreviated};
 
 /// What kind of finding it is. Flyway's error codes, in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -65,7 +65,8 @@ impl IgnorePattern {
         Self { versioned: None, state: Some("future") }
     }
 
-    fn covers(&self, versioned: bool, state: State) -> bool {
+    /// Whether a migration in this state may pass.
+    pub(crate) fn covers(&self, versioned: bool, state: State) -> bool {
         let name = match state {
             State::Missing | State::MissingFailed => "missing",
             State::Pending => "pending",

@@ -79,7 +79,7 @@ pub enum Catalogue {
 }
 
 /// A name with or without its schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Name {
     /// The schema, if it was written.
     pub schema: Option<String>,
@@ -236,12 +236,6 @@ impl Name {
             Some(schema) => format!("{}.{}", quote(schema), quote(&self.name)),
             None => quote(&self.name),
         }
-    }
-}
-
-impl Default for Name {
-    fn default() -> Self {
-        Self { schema: None, name: String::new() }
     }
 }
 

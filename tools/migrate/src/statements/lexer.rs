@@ -153,7 +153,7 @@ impl<'a> Lexer<'a> {
     /// A name or keyword, and what its being there means.
     fn word(&mut self, body: &mut Body, depth: usize) {
         let begin = self.at;
-        self.skip_while(|b| is_name_part(b));
+        self.skip_while(is_name_part);
         let word = &self.text[begin..self.at];
         if self.peek(0) == Some(b'\'') && word.eq_ignore_ascii_case(b"e") {
             self.skip_quoted(b'\'', true);

@@ -7,7 +7,7 @@ mod tests;
 
 use std::ops::Range;
 
-pub use self::class::{Class, Concurrent};
+pub use self::class::{Catalogue, Class, Concurrent, Global, Name};
 use self::lexer::Lexer;
 
 /// One statement of a script.
@@ -66,9 +66,7 @@ pub fn split(sql: &str) -> Vec<Statement> {
 
 /// Lines as people count them: a line feed, a carriage return, or both together.
 fn newlines(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let lone = bytes.iter().enumerate().filter(|&(at, &b)| b == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
-    bytes.iter().filter(|&&b| b == b'\n').count() + lone.count()
+    text.matches('\n').count() + text.matches('\r').count() - text.matches("\r\n").count()
 }
 
 struct CopyData {

@@ -11,8 +11,7 @@ pub(super) const RULE: Rule = Rule {
     name: "concurrently-on-partitioned",
     severity: Severity::Error,
     why: "PostgreSQL makes and drops no index of a partitioned table concurrently.",
-    mend: "Make it ON ONLY the partitioned table, then CONCURRENTLY on each partition, then attach them: \
-           migrate new --pattern add-index-partitioned.",
+    mend: "Make it ON ONLY the partitioned table, then CONCURRENTLY on each partition, then attach them.",
     check: Check::Statement(check),
 };
 

@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     name: "unbounded-backfill",
     severity: Severity::Warning,
     why: "The locks of the script's DDL are held until all rows are changed, and the rows' locks until the end.",
-    mend: "Change the rows in a script of their own, in batches: migrate new --pattern backfill.",
+    mend: "Change the rows in a script of their own, in batches.",
     check: Check::Statement(check),
 };
 

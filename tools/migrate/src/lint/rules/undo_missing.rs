@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule {
     name: "undo-missing",
     severity: Severity::Warning,
     why: "Without its U script a version can't be taken back when it proves wrong.",
-    mend: "Write the U script of the same version beside it; migrate new writes both.",
+    mend: "Write the U script of the same version beside it.",
     check: Check::Set(check),
 };
 

@@ -8,8 +8,7 @@ pub(super) const RULE: Rule = Rule {
     name: "volatile-default",
     severity: Severity::Warning,
     why: "A default that must be computed for every row rewrites the table while nobody can read or write.",
-    mend: "Add the column without it, then set the default, then fill the rows in batches: \
-           migrate new --pattern add-column-default.",
+    mend: "Add the column without it, then set the default, then fill the rows in batches.",
     check: Check::Statement(check),
 };
 

@@ -80,7 +80,7 @@ mod tests {
 
     use super::Table;
 
-    /// Both numbers were read from pg_locks while Flyway 11.8.2 held its lock.
+    /// Both numbers were read from `pg_locks` while Flyway 11.8.2 held its lock.
     #[test]
     fn the_lock_is_flyways() {
         assert_eq!(Table::default().lock(), Key::Number(77_433_833_903_597));

@@ -1,0 +1,70 @@
+//! Over the shards: the matrix, waves, differences, the audit trail.
+
+use super::{fleet, write};
+
+#[test]
+fn info_is_a_matrix_and_shows_drift() {
+    let fleet = fleet(&[("V1__a.sql", "CREATE TABLE a (x int);"), ("V2__b.sql", "CREATE TABLE b (x int);")]);
+    fleet.tool("migrate", ["apply", "-t", "s0"]).run().ok();
+    fleet.tool("migrate", ["apply", "-t", "s1", "--to", "1"]).run().ok();
+    write(&fleet, &[("V1__a.sql", "CREATE TABLE a (x bigint);")]);
+    let table = fleet.tool("migrate", ["info", "-o", "table"]).run().ok();
+    let rows: Vec<Vec<&str>> = table.stdout.lines().take(3).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["VERSION", "DESCRIPTION", "TYPE", "s0", "s1"], "{}", table.stdout);
+    assert_eq!(rows[1], ["1", "a", "SQL", "success,", "drifted", "success,", "drifted"], "{}", table.stdout);
+    assert_eq!(rows[2], ["2", "b", "SQL", "success", "pending"], "{}", table.stdout);
+    fleet.tool("migrate", ["apply", "-t", "s1"]).run().code_is(1);
+    fleet.tool("migrate", ["repair", "--all"]).run().ok();
+    fleet.tool("migrate", ["apply", "--all"]).run().ok();
+}
+
+#[test]
+fn validate_names_the_object_that_differs() {
+    let fleet = fleet(&[("V1__a.sql", "CREATE TABLE a (x int PRIMARY KEY, y text);")]);
+    fleet.tool("migrate", ["apply", "--all"]).run().ok();
+    fleet.tool("migrate", ["validate"]).run().ok();
+    fleet.psql(1, "ALTER TABLE a ALTER COLUMN y TYPE varchar(10)");
+    fleet.psql(1, "SET ROLE owner; CREATE INDEX a_y ON a (y)");
+    let outcome = fleet.tool("migrate", ["validate"]).run().code_is(1);
+    let found: Vec<_> = outcome.lines().iter().filter_map(|line| line["object"].as_str().map(str::to_owned)).collect();
+    assert_eq!(found, ["public.a.y", "public.a.a_y"], "{}", outcome.transcript());
+}
+
+#[test]
+fn a_wave_that_fails_stops_those_behind_it_and_the_rest_is_done_next_time() {
+    let fleet = fleet(&[("V1__a.sql", "CREATE TABLE a (x int);")]);
+    fleet.psql(0, "CREATE SCHEMA owned; CREATE TABLE owned.blocker (x int)");
+    fleet.file("true.sql", "SELECT count(*) = 0 FROM a;");
+    fleet.file("false.sql", "SELECT count(*) = 1 FROM a;");
+    let waves = ["apply", "--all", "--waves", "1,100%", "--verify"];
+    let stopped = fleet.tool("migrate", [&waves[..], &["false.sql"]].concat()).run().code_is(1);
+    let lines = stopped.lines();
+    assert_eq!((&lines[0]["target"], &lines[0]["status"]), (&"s0".into(), &"ok".into()), "{}", stopped.transcript());
+    assert_eq!(
+        (&lines[1]["target"], &lines[1]["status"]),
+        (&"s1".into(), &"skipped".into()),
+        "{}",
+        stopped.transcript()
+    );
+    assert_eq!(fleet.psql(1, "SELECT to_regclass('a') IS NULL"), "t");
+    let rest = fleet.tool("migrate", [&waves[..], &["true.sql"]].concat()).run().ok();
+    let changed: Vec<_> =
+        rest.lines().iter().filter(|line| line["changed"] == true).map(|line| line["target"].clone()).collect();
+    assert_eq!(changed, ["s1"], "{}", rest.transcript());
+}
+
+#[test]
+fn history_says_who_and_why() {
+    let fleet = fleet(&[("V1__a.sql", "CREATE TABLE a (x int);")]);
+    fleet.tool("migrate", ["apply", "--all", "--reason", "ticket 4711"]).env("FLOTILLA_COMMIT", "abc").run().ok();
+    let outcome = fleet.tool("migrate", ["history"]).run().ok();
+    let lines: Vec<_> = outcome.lines().into_iter().filter(|line| line["schema"] == "migrate.history/1").collect();
+    assert_eq!(lines.len(), 2, "{}", outcome.transcript());
+    assert_eq!(lines[0]["run_id"], lines[1]["run_id"]);
+    for line in lines {
+        assert_eq!(
+            (&line["reason"], &line["commit"], &line["verb"]),
+            (&"ticket 4711".into(), &"abc".into(), &"apply".into())
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! Gates between waves: replicas that keep up, no queue for locks, and queries that must be true.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flotilla::Context;
+use flotilla::error::{Code, Error, Result};
+use flotilla::fanout;
+use flotilla::pg::Session;
+use flotilla::reach;
+use flotilla::target::Target;
+use tokio::time::Instant;
+
+use crate::statements;
+
+/// What must hold before a wave begins, and after it before the next.
+pub(super) struct Gates {
+    pub(super) max_lag: Option<Duration>,
+    pub(super) max_waiting: Option<u32>,
+    pub(super) wait: Duration,
+    pub(super) soak: Duration,
+    pub(super) queries: Vec<String>,
+    pub(super) max_failed: u64,
+}
+
+/// The queries of files, each of which must be true.
+pub(super) fn queries(files: &[PathBuf]) -> Result<Vec<String>> {
+    let mut queries = Vec::new();
+    for file in files {
+        let sql = fs::read_to_string(file)
+            .map_err(|e| Error::config(format!("could not read {}", file.display())).source(e))?;
+        let found = statements::split(&sql);
+        if found.is_empty() {
+            return Err(Error::config(format!("{}: no query in it", file.display()))
+                .hint("Write queries that end with a semicolon; the first value of each must be true."));
+        }
+        queries.extend(found.iter().map(|statement| statement.text(&sql).to_owned()));
+    }
+    Ok(queries)
+}
+
+impl Gates {
+    /// Waits until a wave may begin.
+    pub(super) async fn open(&self, cx: &Context, wave: &[Target]) -> Result<()> {
+        if self.max_lag.is_none() && self.max_waiting.is_none() {
+            return Ok(());
+        }
+        let until = Instant::now() + self.wait;
+        loop {
+            let Err(error) = self.each(cx, wave, Question::Calm).await else { return Ok(()) };
+            if Instant::now() >= until || error.code() != Code::Mismatch {
+                return Err(error);
+            }
+            tracing::info!("waiting: {}", error.message());
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                () = cx.stop().asked() => return Err(flotilla::signal::cancelled()),
+            }
+        }
+    }
+
+    /// Whether a wave has proven itself.
+    pub(super) async fn passed(&self, cx: &Context, wave: &[Target]) -> Result<()> {
+        let failed = cx.output().tally().bad;
+        if failed > self.max_failed {
+            return Err(Error::new(Code::Mismatch, format!("{failed} shards failed; no further wave was begun"))
+                .hint("Their lines say why."));
+        }
+        if cx.stop().is_asked() {
+            return Err(flotilla::signal::cancelled());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(self.soak) => {}
+            () = cx.stop().asked() => return Err(flotilla::signal::cancelled()),
+        }
+        if self.queries.is_empty() { Ok(()) } else { self.each(cx, wave, Question::Queries(&self.queries)).await }
+    }
+
+    async fn each(&self, cx: &Context, wave: &[Target], question: Question<'_>) -> Result<()> {
+        let (lag, waiting) = (self.max_lag, self.max_waiting);
+        let queries = match question {
+            Question::Calm => None,
+            Question::Queries(queries) => Some(queries.to_vec()),
+        };
+        let answers = fanout::ask(cx, wave.to_vec(), |target, cx| {
+            let queries = queries.clone();
+            async move {
+                let config = cx.config()?;
+                let user = if queries.is_some() { &config.users.migrator } else { &config.users.monitor };
+                let session = cx.connect(reach::primary_of(config, &target, user)?).await?;
+                let answer = async {
+                    match &queries {
+                        Some(queries) => verify(&session, queries).await,
+                        None => calm(&session, lag, waiting).await,
+                    }
+                };
+                let answer = cx.guarded(session.canceller(), answer).await;
+                session.close().await;
+                answer.map_err(|e| e.within(&target.name))
+            }
+        });
+        answers.await.into_iter().collect()
+    }
+}
+
+enum Question<'a> {
+    Calm,
+    Queries(&'a [String]),
+}
+
+async fn calm(session: &Session, lag: Option<Duration>, waiting: Option<u32>) -> Result<()> {
+    if let Some(lag) = lag {
+        let sql = "SELECT coalesce(max(extract(epoch FROM replay_lag)), 0) FROM pg_catalog.pg_stat_replication";
+        let seconds: f64 = session.value(sql).await?.and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        if seconds > lag.as_secs_f64() {
+            let message = format!("a replica is {seconds:.1} s behind, more than {}", humantime::format_duration(lag));
+            return Err(Error::new(Code::Mismatch, message).hint("Wait until it has caught up, then run this again."));
+        }
+    }
+    if let Some(most) = waiting {
+        let sql = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock' \
+                   AND datname = pg_catalog.current_database()";
+        let count: u32 = session.value(sql).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
+        if count > most {
+            return Err(Error::new(Code::Mismatch, format!("{count} sessions wait for locks, more than {most}"))
+                .hint("Find what they wait for in pg_stat_activity, then run this again."));
+        }
+    }
+    Ok(())
+}
+
+async fn verify(session: &Session, queries: &[String]) -> Result<()> {
+    for query in queries {
+        session.simple("BEGIN READ ONLY").await?;
+        let value = session.value(query).await;
+        session.simple("ROLLBACK").await?;
+        let value = value?;
+        if value.as_deref() != Some("t") {
+            let shown: String = query.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
+            let value = value.unwrap_or_else(|| "nothing".to_owned());
+            return Err(Error::new(Code::Mismatch, format!("a query wasn't true, but {value}: {shown}"))
+                .hint("Look at that shard; `migrate undo` takes the migration back."));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! One database of a run: its session as a migration finds it, its placeholders, its history.
+
+use flotilla::Context;
+use flotilla::error::{Code, Error, Result};
+use flotilla::pg::{Session, advisory};
+use flotilla::reach;
+use flotilla::target::Target;
+use postgres_protocol::escape::{escape_identifier, escape_literal};
+
+use crate::schema_history::{self as history, Row, Table};
+use crate::scripts::{Placeholders, Set};
+use crate::settings::Settings;
+use crate::state::{Migrations, Rules, Scripts, resolve};
+
+/// A connection to the primary of one target.
+pub(crate) struct Database {
+    /// The session.
+    pub(crate) session: Link,
+    /// The history table.
+    pub(crate) table: Table,
+    /// The values for this database.
+    pub(crate) placeholders: Placeholders,
+    /// The target's name.
+    pub(crate) target: String,
+    /// The shard's name.
+    pub(crate) shard: Option<String>,
+    /// Whether `shardctl init` has been here.
+    pub(crate) has_ledger: bool,
+    role: Option<String>,
+    search_path: String,
+}
+
+/// A session with or without the lock of the history table.
+pub(crate) enum Link {
+    /// It only reads.
+    Reader(Session),
+    /// It holds the lock.
+    Holder(advisory::Held),
+}
+
+impl std::ops::Deref for Link {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        match self {
+            Self::Reader(session) => session,
+            Self::Holder(held) => held,
+        }
+    }
+}
+
+impl Database {
+    /// Connects to look. The session can't write, whatever is sent.
+    pub(crate) async fn reader(cx: &Context, target: &Target, settings: &Settings) -> Result<Self> {
+        let session = connect(cx, target).await?;
+        session.simple("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").await?;
+        Self::new(cx, target, settings, session).await
+    }
+
+    /// Connects to change, as the only one: Flyway and other runs wait, or are waited for.
+    pub(crate) async fn writer(cx: &Context, target: &Target, settings: &Settings) -> Result<Self> {
+        let session = connect(cx, target).await?;
+        let mut database = Self::new(cx, target, settings, session).await?;
+        database.check_role().await?;
+        let Link::Reader(session) = database.session else { return Err(Error::internal("a session with a lock")) };
+        let held = advisory::Held::poll(session, settings.table.lock(), cx.global().lock_wait).await?;
+        database.session = Link::Holder(held);
+        Ok(database)
+    }
+
+    async fn new(cx: &Context, target: &Target, settings: &Settings, session: Session) -> Result<Self> {
+        let sql = "SELECT session_user, pg_catalog.current_schema(), pg_catalog.current_setting('search_path'), \
+                   pg_catalog.to_regclass('flotilla.ledger')";
+        let rows = session.simple(sql).await?;
+        let row = rows.first().ok_or_else(|| Error::internal("a SELECT without a row"))?;
+        let user = row.get(0).unwrap_or_default();
+        let original = row.get(2).unwrap_or_default();
+        let is_there = row.get(1) == Some(settings.table.schema.as_str());
+        Ok(Self {
+            table: settings.table.clone(),
+            placeholders: settings.placeholders(cx, target, user)?,
+            target: target.name.clone(),
+            shard: target.shard().map(|shard| shard.name.clone()),
+            has_ledger: row.get(3).is_some(),
+            role: settings.role.clone(),
+            // As Flyway: its default schema first, then what the login has.
+            search_path: match (is_there, original) {
+                (true, original) => original.to_owned(),
+                (false, "") => settings.table.quoted_schema(),
+                (false, original) => format!("{}, {original}", settings.table.quoted_schema()),
+            },
+            session: Link::Reader(session),
+        })
+    }
+
+    /// The owner role must be there, and ours to take.
+    async fn check_role(&self) -> Result<()> {
+        let Some(role) = &self.role else { return Ok(()) };
+        let sql = format!(
+            "SELECT pg_catalog.pg_has_role(session_user, oid, 'MEMBER') FROM pg_catalog.pg_roles WHERE rolname = {}",
+            escape_literal(role)
+        );
+        match self.session.value(&sql).await?.as_deref() {
+            Some("t") => Ok(()),
+            Some(_) => Err(Error::refused(format!("the login may not become role \"{role}\"; nothing was touched"))
+                .hint(format!("GRANT {role} to it, or name another role with --role."))),
+            None => Err(Error::refused(format!("there is no role \"{role}\"; nothing was touched"))
+                .hint("Set the shard up with `shardctl init`, or give --role '' to own tables as the login.")),
+        }
+    }
+
+    /// Becomes the owner again, whoever the script has become.
+    pub(crate) async fn take_role(&self) -> Result<()> {
+        let sql = format!("RESET SESSION AUTHORIZATION; {}", self.role_sql());
+        self.session.simple(&sql).await.map(drop)
+    }
+
+    fn role_sql(&self) -> String {
+        self.role
+            .as_deref()
+            .map_or_else(|| "SET ROLE NONE".to_owned(), |role| format!("SET ROLE {}", escape_identifier(role)))
+    }
+
+    /// The session as a script finds it, whatever the one before it has set.
+    pub(crate) async fn reset(&self, lock_timeout_ms: u128) -> Result<()> {
+        let role = self.role_sql();
+        let sql = format!(
+            "RESET SESSION AUTHORIZATION; RESET ALL; {role}; SET search_path = {}; SET client_encoding = 'UTF8'; \
+             SET standard_conforming_strings = on; SET statement_timeout = 0; SET lock_timeout = {lock_timeout_ms}; \
+             SET idle_in_transaction_session_timeout = 0; SET synchronous_commit = on; SET default_transaction_read_only = off",
+            self.search_path
+        );
+        self.session.simple(&sql).await.map(drop)
+    }
+
+    /// The history; none where there is no table.
+    pub(crate) async fn rows(&self) -> Result<Option<Vec<Row>>> {
+        history::read(&self.session, &self.table).await
+    }
+
+    /// The scripts under this database's placeholders.
+    pub(crate) fn scripts<'a>(&self, set: &'a Set) -> Result<Scripts<'a>> {
+        Scripts::new(set, &self.placeholders)
+    }
+
+    /// What has become of each migration here.
+    pub(crate) fn migrations<'a>(scripts: &Scripts<'a>, rows: &'a [Row], rules: &'a Rules) -> Result<Migrations<'a>> {
+        resolve(scripts, rows, rules)
+    }
+
+    /// Ends the session, and with it the lock.
+    pub(crate) async fn close(self) {
+        match self.session {
+            Link::Reader(session) => session.close().await,
+            Link::Holder(held) => {
+                if let Ok(session) = held.release().await {
+                    session.close().await;
+                }
+            }
+        }
+    }
+}
+
+async fn connect(cx: &Context, target: &Target) -> Result<Session> {
+    let config = cx.config()?;
+    let session = cx.connect(reach::primary_of(config, target, &config.users.migrator)?).await?;
+    if session.major_version() < 12 {
+        return Err(Error::new(Code::Unsupported, format!("PostgreSQL {} is too old", session.server_version()))
+            .hint("migrate needs PostgreSQL 12 or newer."));
+    }
+    Ok(session)
+}

@@ -1,0 +1,5 @@
+//! The `migrate` process; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    flotilla::tool::main::<migrate::Cli>()
+}

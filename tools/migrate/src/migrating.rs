@@ -1,0 +1,132 @@
+//! What the changing verbs share: a database under the history's lock, and a runner over it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use flotilla::Context;
+use flotilla::clock::parse_duration;
+use flotilla::error::{Error, Result};
+use flotilla::target::Target;
+
+use crate::database::Database;
+use crate::run::trace::Trace;
+use crate::run::watch::Watch;
+use crate::run::{Limits, Runner};
+use crate::schema_history::{self as history, Row};
+use crate::scripts::{Event, Set};
+use crate::settings::Settings;
+
+/// How scripts meet the traffic.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct LimitArgs {
+    /// How long a statement may wait for a lock, and with it all that queues behind
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = lock_timeout)]
+    lock_timeout: Duration,
+    /// How long a script that met a lock is tried again before it fails
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    retry_for: Duration,
+}
+
+impl LimitArgs {
+    /// The limits of a run.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { lock_timeout: self.lock_timeout, retry_for: self.retry_for }
+    }
+}
+
+/// Zero would mean no limit: traffic would wait behind a migration for as long as that waits itself.
+fn lock_timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        limit if limit < Duration::from_millis(1) => {
+            Err("at least 1ms; waiting without end stops all traffic".to_owned())
+        }
+        limit => Ok(limit),
+    }
+}
+
+/// What every target of a changing run gets.
+#[derive(Clone)]
+pub(crate) struct Work {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) set: Arc<Set>,
+    pub(crate) limits: Limits,
+    pub(crate) trace: Trace,
+}
+
+impl Work {
+    /// Reads the scripts; nothing is connected yet.
+    pub(crate) fn new(settings: Settings, limits: Limits) -> Result<Self> {
+        let set = settings.scripts()?;
+        let trace = Trace::new(&settings.dirs[0]);
+        Ok(Self { settings: Arc::new(settings), set, limits, trace })
+    }
+
+    /// Takes the lock of one target's history.
+    pub(crate) async fn database(&self, cx: &Context, target: &Target) -> Result<Database> {
+        Database::writer(cx, target, &self.settings).await
+    }
+
+    /// A runner over a locked database.
+    pub(crate) async fn runner<'a>(
+        &'a self,
+        cx: &'a Context,
+        target: &Target,
+        database: &'a Database,
+    ) -> Result<Runner<'a>> {
+        let pid = database.session.value("SELECT pg_catalog.pg_backend_pid()").await?.unwrap_or_default();
+        let watch = Watch::new(cx, target, pid);
+        Ok(Runner { cx, database, set: &self.set, limits: self.limits, trace: self.trace.clone(), watch })
+    }
+}
+
+/// The history of a database that may not have one yet: then it is made, unless there is something in
+/// the schema that nobody wrote down.
+pub(crate) async fn rows_or_create(runner: &Runner<'_>, baselining: bool) -> Result<Vec<Row>> {
+    let database = runner.database;
+    if let Some(rows) = database.rows().await? {
+        return Ok(rows);
+    }
+    if !baselining && !is_empty(database).await? {
+        return Err(Error::refused(format!(
+            "schema \"{}\" isn't empty, but has no history {}; nothing was touched",
+            database.table.schema, database.table
+        ))
+        .hint("Say what is there already with `migrate baseline --version V`, then apply what comes after."));
+    }
+    database.reset(runner.limits.lock_timeout.as_millis()).await?;
+    database.session.simple("BEGIN").await?;
+    let exists = format!("SELECT pg_catalog.to_regnamespace({}) IS NOT NULL", literal(&database.table.quoted_schema()));
+    let makes_schema = database.session.value(&exists).await?.as_deref() != Some("t");
+    if makes_schema {
+        runner.callbacks(Event::BeforeCreateSchema).await?;
+        database.session.simple(&format!("CREATE SCHEMA {}", database.table.quoted_schema())).await?;
+    }
+    history::create(&database.session, &database.table).await?;
+    if makes_schema {
+        history::append_schema_marker(&database.session, &database.table).await?;
+    }
+    database.session.simple("COMMIT").await?;
+    database.rows().await.map(Option::unwrap_or_default)
+}
+
+/// Whether the history's schema holds nothing that a person has made; what belongs to an extension
+/// doesn't count.
+async fn is_empty(database: &Database) -> Result<bool> {
+    let sql = format!(
+        "WITH n AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = {}), \
+         own (classid, objid) AS ( \
+           SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid FROM pg_catalog.pg_class c JOIN n ON c.relnamespace = n.oid \
+           UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid FROM pg_catalog.pg_proc p JOIN n ON p.pronamespace = n.oid \
+           UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid FROM pg_catalog.pg_type t JOIN n ON t.typnamespace = n.oid \
+             WHERE t.typtype IN ('e', 'd', 'r')) \
+         SELECT NOT EXISTS (SELECT FROM own WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
+           WHERE d.classid = own.classid AND d.objid = own.objid AND d.deptype = 'e'))",
+        literal(&database.table.schema)
+    );
+    Ok(database.session.value(&sql).await?.as_deref() == Some("t"))
+}
+
+fn literal(text: &str) -> String {
+    postgres_protocol::escape::escape_literal(text)
+}

@@ -1,0 +1,36 @@
+//! Callbacks: the scripts of an event, in the transaction that the event happens in.
+
+use flotilla::error::Result;
+
+use super::{Runner, execute};
+use crate::scripts::Event;
+use crate::statements;
+
+impl Runner<'_> {
+    /// Runs the scripts of an event.
+    pub(crate) async fn callbacks(&self, event: Event) -> Result<()> {
+        for script in self.set.on(event) {
+            let sql = script.sql(&self.database.placeholders)?;
+            for statement in statements::split(&sql) {
+                execute::statement(&self.database.session, script, &sql, &statement).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same outside a script's transaction: in one of their own, as the owner.
+    pub(crate) async fn callbacks_apart(&self, event: Event) -> Result<()> {
+        if self.set.on(event).is_empty() {
+            return Ok(());
+        }
+        self.database.reset(self.limits.lock_timeout.as_millis()).await?;
+        self.database.session.simple("BEGIN").await?;
+        match self.callbacks(event).await {
+            Ok(()) => self.database.session.simple("COMMIT").await.map(drop),
+            Err(error) => {
+                self.database.session.simple("ROLLBACK").await?;
+                Err(error)
+            }
+        }
+    }
+}

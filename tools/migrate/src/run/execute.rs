@@ -1,0 +1,43 @@
+//! Executing one statement, with an error that says where it is written.
+
+use bytes::Bytes;
+use flotilla::error::{Error, Result};
+use flotilla::pg::Session;
+use futures_util::SinkExt as _;
+
+use crate::scripts::Script;
+use crate::statements::{Class, Statement};
+
+/// How much of a COPY's data is sent at once, in bytes.
+const CHUNK: usize = 1 << 16;
+
+/// Runs a statement, with its data if it is a COPY.
+pub(crate) async fn statement(session: &Session, script: &Script, sql: &str, statement: &Statement) -> Result<()> {
+    let text = statement.text(sql);
+    let done = match &statement.data {
+        Some(data) => copy(session, text, &sql[data.clone()]).await,
+        None if statement.class == Class::CopyIn => copy(session, text, "").await,
+        None => session.simple(text).await.map(drop),
+    };
+    done.map_err(|e| located(e, script, statement, sql))
+}
+
+async fn copy(session: &Session, command: &str, data: &str) -> Result<()> {
+    let sink = session.copy_in::<_, Bytes>(command).await?;
+    futures_util::pin_mut!(sink);
+    let data = Bytes::copy_from_slice(data.as_bytes());
+    let mut at = 0;
+    while at < data.len() {
+        let end = (at + CHUNK).min(data.len());
+        sink.send(data.slice(at..end)).await?;
+        at = end;
+    }
+    sink.finish().await?;
+    Ok(())
+}
+
+/// The error with the script and the line in front.
+pub(crate) fn located(error: Error, script: &Script, statement: &Statement, sql: &str) -> Error {
+    tracing::debug!("{}:{}: {}", script.path.display(), statement.line, statement.excerpt(sql, 200));
+    error.within(format_args!("{}:{}", script.script, statement.line))
+}

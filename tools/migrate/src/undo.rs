@@ -1,0 +1,259 @@
+//! `migrate undo`: takes versions back, the newest first, by their U scripts.
+//!
+//! The script, and a row that tells Flyway that the version is gone, are one transaction.
+
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use flotilla::Context;
+use flotilla::consent::Consent;
+use flotilla::error::{Code, Error, Result};
+use flotilla::record::{Done, Record, RecordInfo};
+use flotilla::target::Target;
+use flotilla::verb::{Effect, Example, Scope, Verb};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::database::Database;
+use crate::migrating::{self, Work};
+use crate::run::{Events, Job, Runner};
+use crate::schema_history::{NewRow, Row, RowType};
+use crate::scripts::{Event, Script, Set, Version};
+use crate::settings::{self, Settings};
+use crate::state::{Migration, Migrations, Rules, State};
+use crate::{reading, resume, run, statements};
+
+/// The verb.
+pub(crate) const VERB: Verb = Verb {
+    name: "undo",
+    effect: Effect::Destroys,
+    scope: Scope::Required,
+    exclusive: true,
+    records: &[RecordInfo::of::<UndoResult>()],
+    examples: &[
+        Example { line: "migrate undo --all --dry-run", does: "Say what would be taken back" },
+        Example { line: "migrate undo --all --yes", does: "Take the newest version back" },
+        Example { line: "migrate undo -t s0 --to 7 --yes", does: "Take back everything after version 7" },
+    ],
+};
+
+/// What to take back.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    settings: settings::SettingsArgs,
+    #[command(flatten)]
+    migrating: migrating::LimitArgs,
+    /// Version to go back to; it stays. Without it, the newest version is taken back
+    #[arg(long, value_name = "VERSION")]
+    to: Option<Version>,
+    /// Row that says the version is gone; Flyway's free edition refuses histories with `undo-sql`
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t, hide_short_help = true)]
+    undo_row: UndoRow,
+}
+
+/// The row that is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum UndoRow {
+    /// `DELETE`: every edition of Flyway understands it.
+    #[default]
+    Delete,
+    /// `UNDO_SQL`: what Flyway's paid edition writes.
+    UndoSql,
+}
+
+/// What was taken back on one shard.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct UndoResult {
+    /// The shard.
+    shard: Option<String>,
+    /// The highest version in force before.
+    from_version: Option<String>,
+    /// The highest version in force now; null when there is none.
+    to_version: Option<String>,
+    /// The versions that were taken back, the newest first.
+    undone: Option<Vec<String>>,
+    /// The scripts that did it.
+    scripts: Option<Vec<String>>,
+}
+
+impl Record for UndoResult {
+    const KIND: &'static str = "migrate.undo";
+    const COLUMNS: &'static [&'static str] = &["from_version", "to_version", "scripts"];
+}
+
+/// Takes versions back on each target.
+pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
+    let targets = cx.targets()?;
+    let consent = if cx.global().dry_run {
+        None
+    } else {
+        Some(Arc::new(Consent::by_yes(cx.global(), "drops what the migrations have made")?))
+    };
+    let work = Work::new(Settings::new(cx, &args.settings)?, args.migrating.limits())?;
+    let args = Arc::new(args);
+    cx.each(targets, move |target, cx| {
+        let (work, args, consent) = (work.clone(), Arc::clone(&args), consent.clone());
+        async move {
+            match consent {
+                None => planned(&cx, &target, &work, &args).await,
+                Some(consent) => undo(&cx, &target, &work, &args, &consent).await,
+            }
+        }
+    })
+    .await
+}
+
+async fn planned(cx: &Context, target: &Target, work: &Work, args: &Args) -> Result<Done<UndoResult>> {
+    let (database, rows) = reading::read(cx, target, &work.settings).await?;
+    let rows = rows.unwrap_or_default();
+    let scripts = database.scripts(&work.set)?;
+    let rules = Rules::default();
+    let migrations = Database::migrations(&scripts, &rows, &rules)?;
+    let steps = steps(&migrations, &work.set, args.to.as_ref())?;
+    let mut result = UndoResult { shard: database.shard.clone(), ..UndoResult::default() };
+    result.from_version = migrations.current().map(|version| version.text().to_owned());
+    result.say(&steps, &migrations);
+    database.close().await;
+    Ok(Done::planned(result))
+}
+
+/// One version to take back: its row and its U script.
+struct Step<'a> {
+    row: &'a Row,
+    version: &'a Version,
+    script: &'a Script,
+}
+
+/// The versions to take back, the newest first; every one needs its script before the first is touched.
+fn steps<'a>(migrations: &'a Migrations<'_>, set: &'a Set, to: Option<&Version>) -> Result<Vec<Step<'a>>> {
+    if let Some(failed) = migrations.all.iter().find(|migration| migration.state.is_failed()) {
+        return Err(Error::new(Code::Mismatch, format!("{} has failed; nothing was taken back", failed.script_name()))
+            .hint("Finish it with `migrate apply`, or remove it with `migrate repair`."));
+    }
+    if let Some(to) = to
+        && !migrations.all.iter().any(|m| m.version() == Some(to) && m.state.is_in_force())
+        && to.text() != "0"
+    {
+        return Err(Error::new(Code::NotFound, format!("version {to} isn't applied; nothing was taken back"))
+            .hint("`migrate info` lists what is; --to 0 takes back everything."));
+    }
+    let in_force = |m: &&Migration<'_>| {
+        matches!(m.state, State::Success | State::OutOfOrder | State::Missing | State::Future)
+            && m.row.is_some_and(|row| row.version.is_some() && !row.kind.is_synthetic())
+    };
+    let mut applied: Vec<&Migration<'_>> = migrations.all.iter().filter(in_force).collect();
+    // The newest first: the last that was applied, not the one with the highest number.
+    applied.sort_by_key(|m| std::cmp::Reverse(m.row.map(|row| row.rank)));
+    let wanted: Vec<&Migration<'_>> = match to {
+        Some(to) => applied.into_iter().filter(|m| m.version().is_some_and(|version| version > to)).collect(),
+        None => applied.into_iter().take(1).collect(),
+    };
+    wanted.into_iter().filter_map(|m| m.row).map(|row| Step::of(row, set)).collect()
+}
+
+impl<'a> Step<'a> {
+    fn of(row: &'a Row, set: &'a Set) -> Result<Self> {
+        let version = row.version.as_ref().ok_or_else(|| Error::internal("a version without a row"))?;
+        if row.kind.is_baseline() {
+            return Err(Error::refused(format!("version {version} is a baseline; nothing was taken back"))
+                .hint("What a baseline stands for has no way back but a restore."));
+        }
+        let script = set.undo.get(version).ok_or_else(|| {
+            Error::refused(format!("there is no script U{version}__….sql; nothing was taken back"))
+                .hint("Write it (`migrate lint` compares it with what it takes back), or restore with pitr.")
+        })?;
+        Ok(Self { row, version, script })
+    }
+}
+
+async fn undo(cx: &Context, target: &Target, work: &Work, args: &Args, _consent: &Consent) -> Result<Done<UndoResult>> {
+    let database = work.database(cx, target).await?;
+    let mut result = UndoResult { shard: database.shard.clone(), ..UndoResult::default() };
+    let mut undone = 0;
+    let ended = {
+        let runner = work.runner(cx, target, &database).await?;
+        let work = Box::pin(all(&runner, work, args, &mut result, &mut undone));
+        cx.guarded(database.session.canceller(), work).await
+    };
+    database.close().await;
+    Ok(match ended {
+        Ok(()) => Done::new(undone > 0, result),
+        Err(error) => Done::failed(undone > 0, result, error),
+    })
+}
+
+async fn all(runner: &Runner<'_>, work: &Work, args: &Args, result: &mut UndoResult, undone: &mut usize) -> Result<()> {
+    let database: &Database = runner.database;
+    let rows = database.rows().await?.unwrap_or_default();
+    let scripts = database.scripts(&work.set)?;
+    let rules = Rules::default();
+    let migrations = Database::migrations(&scripts, &rows, &rules)?;
+    result.from_version = migrations.current().map(|version| version.text().to_owned());
+    let mut begun = resume::begun_undo(database, &rows).await?;
+    let steps = match &begun {
+        // What an interrupted run has begun is finished before anything else is asked for.
+        Some((row, _)) => vec![Step::of(row, &work.set)?],
+        None => steps(&migrations, &work.set, args.to.as_ref())?,
+    };
+    for step in &steps {
+        // Every script is looked at before the first is run.
+        let sql = step.script.sql(&database.placeholders)?;
+        run::in_transaction(step.script, &sql, &statements::split(&sql))?;
+    }
+    runner.callbacks_apart(Event::BeforeUndo).await?;
+    let mut ended = Ok(());
+    for (at, step) in steps.iter().enumerate() {
+        if runner.cx.stop().is_asked() {
+            ended = Err(flotilla::signal::cancelled());
+            break;
+        }
+        let begun = begun.take().map(|(_, begun)| begun);
+        if let Err(error) = runner.run(&job(step, args.undo_row), begun).await {
+            ended = Err(error);
+            break;
+        }
+        *undone = at + 1;
+    }
+    result.say(&steps[..*undone], &migrations);
+    let last = if ended.is_ok() { Event::AfterUndo } else { Event::AfterUndoError };
+    for event in [last, Event::AfterUndoOperationFinish] {
+        runner.callbacks_apart(event).await.unwrap_or_else(|e| tracing::warn!("{}", e.message()));
+    }
+    ended
+}
+
+/// The row repeats what it takes back, as Flyway's own DELETE rows do.
+fn job<'a>(step: &'a Step<'_>, row: UndoRow) -> Job<'a> {
+    let row = match row {
+        UndoRow::Delete => NewRow {
+            version: step.row.version.as_ref().map(Version::text),
+            description: &step.row.description,
+            kind: RowType::Delete,
+            script: &step.row.script,
+            checksum: step.row.checksum,
+            execution_time_ms: 0,
+            success: true,
+        },
+        UndoRow::UndoSql => NewRow {
+            version: step.row.version.as_ref().map(Version::text),
+            description: &step.script.description,
+            kind: RowType::UndoSql,
+            script: &step.script.script,
+            checksum: Some(step.script.checksum),
+            execution_time_ms: 0,
+            success: true,
+        },
+    };
+    Job { script: step.script, row, events: Events::UNDO }
+}
+
+impl UndoResult {
+    fn say(&mut self, steps: &[Step<'_>], migrations: &Migrations<'_>) {
+        let gone = |version: &Version| steps.iter().any(|step| step.version == version);
+        let left = migrations.all.iter().filter(|m| m.state.is_in_force()).filter_map(Migration::version);
+        self.to_version = left.filter(|version| !gone(version)).max().map(|version| version.text().to_owned());
+        self.undone = Some(steps.iter().map(|step| step.version.text().to_owned()).collect());
+        self.scripts = Some(steps.iter().map(|step| step.script.script.clone()).collect());
+    }
+}
