@@ -40,8 +40,6 @@ fn prepared(mut fleet: Fleet) -> Fleet {
         fleet.psql(at, "SET ROLE owner; SELECT flotilla.protect('notes', 'user_id')");
     }
     fleet.file("pools.toml", pools());
-    fleet.file("migrations/V1__moods.sql", "CREATE TABLE moods (mood text PRIMARY KEY);");
-    fleet.file("migrations/U1__moods.sql", "DROP TABLE moods;");
     fleet
 }
 

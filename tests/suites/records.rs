@@ -56,6 +56,7 @@ fn every_record_has_its_golden_line() {
     let routed = "{\"target\":\"s1\",\"status\":\"ok\",\"bucket\":952,\"input\":{\"user_id\":1}}\n";
     golden.take(&fleet.shardctl(["sql", "--copy", "t", "--new-id", "id"]).stdin(routed).run().ok());
     reconcile(&fleet, &mut golden);
+    migrate(&fleet, &mut golden);
     status(&mut fleet, &mut golden);
     fleet.file("pools.toml", crate::manners::pools());
     golden.take(&fleet.tool("poolcfg", ["render", "haproxy", "--config", "pools.toml"]).run().ok());
@@ -64,6 +65,29 @@ fn every_record_has_its_golden_line() {
         registry().into_iter().flat_map(|(_, verb)| verb.records).map(flotilla::record::RecordInfo::id).collect();
     assert_eq!(golden.seen, registered, "every record of the registry has a line here");
     insta::assert_snapshot!("golden", golden.text);
+}
+
+/// Migrations from plan to undo, with something changed by hand between.
+fn migrate(fleet: &Fleet, golden: &mut Golden) {
+    let mut one = |args: &[&str], code: i32| {
+        let args = [args, &["--history-table", "migrated.history"]].concat();
+        golden.take(&fleet.tool("migrate", args).run().code_is(code));
+    };
+    fleet.file("migrations/V1__moods.sql", "CREATE TABLE moods (mood text PRIMARY KEY);");
+    fleet.file("migrations/U1__moods.sql", "DROP TABLE moods;");
+    one(&["plan", "-t", "s0"], 0);
+    one(&["apply", "--all", "-j", "1"], 0);
+    one(&["info", "-t", "s0"], 0);
+    fleet.psql(1, "ALTER TABLE migrated.moods ADD COLUMN why text");
+    one(&["validate", "-j", "1"], 1);
+    fleet.psql(1, "ALTER TABLE migrated.moods DROP COLUMN why");
+    one(&["undo", "-t", "s1", "--yes"], 0);
+    one(&["repair", "-t", "s0"], 0);
+    golden.take(&fleet.tool("migrate", ["baseline", "-t", "s0", "--history-table", "begun.history"]).run().ok());
+    golden.take(&fleet.tool("migrate", ["history", "-t", "s0"]).run().ok());
+    fleet.file("migrations/V2__worse.sql", "ALTER TABLE moods ADD COLUMN at timestamp DEFAULT clock_timestamp();");
+    golden.take(&fleet.tool("migrate", ["lint"]).run().code_is(1));
+    golden.take(&fleet.tool("migrate", ["lint", "--rules"]).run().ok());
 }
 
 /// A shard that lost what it owned, as after a restore.

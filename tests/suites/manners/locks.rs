@@ -23,7 +23,12 @@ fn the_second_of_two_is_told_to_try_later() {
             mute.hang_up();
             let first = row.run(&fleet).start();
             mute.wait_for_caller();
-            row.run(&fleet).run().code_is(75).no_lines().says("another shardctl is at work").says("--lock-wait");
+            row.run(&fleet)
+                .run()
+                .code_is(75)
+                .no_lines()
+                .says(&format!("another {} is at work", row.tool))
+                .says("--lock-wait");
             assert_eq!(mute.count(), 1, "the second run has called nobody");
             dry(row, &fleet, &mute);
             drop(first);

@@ -143,7 +143,7 @@ pub(super) const ROWS: &[Row] = &[
         tool: "migrate",
         verb: "baseline",
         args: &["--all", "--version", "1", "--history-table", "begun.history"],
-        untargeted: Some(&["--version", "1"]),
+        untargeted: Some(&["--version", "1", "--history-table", "begun.history"]),
         hang: Hang::Mute,
         cancelled_lines: true,
         ensures: true,
@@ -192,6 +192,10 @@ impl Row {
 
     /// A run of the verb with other arguments.
     pub(super) fn with(&self, sandbox: &Sandbox, args: &[&str]) -> Run {
+        if self.tool == "migrate" && !sandbox.path().join("migrations").exists() {
+            sandbox.file("migrations/V1__moods.sql", "CREATE TABLE moods (mood text PRIMARY KEY);");
+            sandbox.file("migrations/U1__moods.sql", "DROP TABLE moods;");
+        }
         let run = sandbox.tool(self.tool, self.verb.split(' ')).args(args);
         if self.pools { run.env("FLOTILLA_CONFIG", sandbox.path().join("pools.toml")) } else { run }
     }

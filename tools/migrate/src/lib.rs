@@ -73,8 +73,17 @@ enum Verbs {
 
 impl Tool for Cli {
     const NAME: &'static str = "migrate";
-    const VERBS: &'static [Verb] =
-        &[info::VERB, plan::VERB, apply::VERB, undo::VERB, validate::VERB, baseline::VERB, repair::VERB, history::VERB];
+    const VERBS: &'static [Verb] = &[
+        info::VERB,
+        plan::VERB,
+        apply::VERB,
+        undo::VERB,
+        validate::VERB,
+        lint::VERB,
+        baseline::VERB,
+        repair::VERB,
+        history::VERB,
+    ];
 
     fn global(&self) -> &Global {
         &self.global
