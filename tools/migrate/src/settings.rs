@@ -60,7 +60,7 @@ pub(crate) struct Settings {
 impl ScriptArgs {
     /// The folders: of the command line, else of the topology if there is one, else `migrations`.
     pub(crate) fn dirs(&self, config: Option<&Config>) -> Vec<PathBuf> {
-        let configured = config.map(|config| config.migrate.dirs.clone()).unwrap_or_default();
+        let configured = config.and_then(|config| config.migrate.dirs.clone()).unwrap_or_default();
         [self.dirs.clone(), configured, vec![PathBuf::from("migrations")]]
             .into_iter()
             .find(|dirs| !dirs.is_empty())
@@ -69,7 +69,7 @@ impl ScriptArgs {
 
     /// The values of the topology and the command line; the latter win.
     pub(crate) fn values(&self, config: Option<&Config>) -> Vec<(String, String)> {
-        let configured = config.map(|config| config.migrate.placeholders.clone()).unwrap_or_default();
+        let configured = config.and_then(|config| config.migrate.placeholders.clone()).unwrap_or_default();
         configured.into_iter().chain(self.placeholders.iter().cloned()).collect()
     }
 }

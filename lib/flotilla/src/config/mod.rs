@@ -96,7 +96,7 @@ impl Config {
     fn resolve_paths(&mut self) {
         let dir = self.path.parent().unwrap_or_else(|| Path::new("")).to_owned();
         let paths = [&mut self.connect.sslrootcert, &mut self.secrets.verifiers].into_iter().flatten();
-        for path in paths.chain(&mut self.migrate.dirs) {
+        for path in paths.chain(self.migrate.dirs.iter_mut().flatten()) {
             if path.is_relative() && path != Path::new("system") {
                 *path = dir.join(&*path);
             }

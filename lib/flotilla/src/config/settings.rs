@@ -66,13 +66,13 @@ pub struct Secrets {
 #[serde(deny_unknown_fields, default)]
 pub struct MigrateSettings {
     /// The folders of the scripts.
-    pub dirs: Vec<PathBuf>,
+    pub dirs: Option<Vec<PathBuf>>,
     /// The history table, as `table` or `schema.table`.
     pub history_table: Option<String>,
     /// The role that owns what migrations make; empty for whoever logs in.
     pub role: Option<String>,
     /// Values for `${name}` in scripts.
-    pub placeholders: BTreeMap<String, String>,
+    pub placeholders: Option<BTreeMap<String, String>>,
 }
 
 /// What `poolcfg render pgbouncer` writes. PgBouncer's own names and units.
