@@ -5,10 +5,12 @@ use std::sync::OnceLock;
 use regex::Regex;
 
 /// What is replaced, in this order.
-const RULES: [(&str, &str); 12] = [
+const RULES: [(&str, &str); 14] = [
     (r"/[^\s\x22',]*/flotilla-test-[A-Za-z0-9]{6}", "[sandbox]"),
     (r"/[^\s\x22',]*/flotilla-[A-Za-z0-9]{6}", "[server]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?", "[time]"),
+    (r#""execution_time_ms":\d+"#, r#""execution_time_ms":0"#),
     (r#""duration_ms":\d+"#, r#""duration_ms":0"#),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[uuid]"),
     (r#"\b1[5-9]\.\d+( \([^)"]*\))?"#, "[version]"),
