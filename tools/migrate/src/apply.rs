@@ -20,7 +20,7 @@ use self::gates::Gates;
 use self::shard::Plans;
 use self::waves::Waves;
 use crate::migrating::{self, Work};
-use crate::plan::PlanRecord;
+use crate::plan::{self, PlanRecord};
 use crate::settings::Settings;
 use crate::state::{IgnorePattern, Rules};
 use crate::{goal, settings};
@@ -143,7 +143,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
         ignored: args.goal.ignored().into(),
     };
     if cx.global().dry_run {
-        return shard::plan_each(cx, targets, order).await;
+        return plan::each(cx, targets, order.work.settings, order.work.set, order.rules).await;
     }
     waves::run(cx, targets, &args.waves, &gates, order).await
 }

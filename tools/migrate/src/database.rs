@@ -10,7 +10,7 @@ use postgres_protocol::escape::{escape_identifier, escape_literal};
 use crate::schema_history::{self as history, Row, Table};
 use crate::scripts::{Placeholders, Set};
 use crate::settings::Settings;
-use crate::state::{Migrations, Rules, Scripts, resolve};
+use crate::state::Scripts;
 
 /// A connection to the primary of one target.
 pub(crate) struct Database {
@@ -141,11 +141,6 @@ impl Database {
     /// The scripts under this database's placeholders.
     pub(crate) fn scripts<'a>(&self, set: &'a Set) -> Result<Scripts<'a>> {
         Scripts::new(set, &self.placeholders)
-    }
-
-    /// What has become of each migration here.
-    pub(crate) fn migrations<'a>(scripts: &Scripts<'a>, rows: &'a [Row], rules: &'a Rules) -> Result<Migrations<'a>> {
-        resolve(scripts, rows, rules)
     }
 
     /// Ends the session, and with it the lock.

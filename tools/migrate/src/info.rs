@@ -9,10 +9,9 @@ use flotilla::verb::{Effect, Example, Scope, Verb};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::database::Database;
 use crate::scripts::Set;
 use crate::settings::Settings;
-use crate::state::{Migration, State};
+use crate::state::{Migration, State, resolve};
 use crate::{goal, reading, settings};
 
 /// The verb.
@@ -114,7 +113,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
             let (database, rows) = reading::read(&cx, &target, &settings).await?;
             let (rows, rules) = (rows.unwrap_or_default(), args.goal.rules());
             let scripts = database.scripts(&set)?;
-            let migrations = Database::migrations(&scripts, &rows, &rules)?;
+            let migrations = resolve(&scripts, &rows, &rules)?;
             for migration in &migrations.all {
                 let body = MigrationRecord::new(migration, &set, database.shard.as_deref());
                 cx.output().line(&Line::ok(Some(target.name.clone()), false, body, std::time::Duration::ZERO))?;

@@ -8,6 +8,7 @@ use flotilla::Context;
 use flotilla::clock::parse_duration;
 use flotilla::error::{Error, Result};
 use flotilla::target::Target;
+use postgres_protocol::escape::escape_literal;
 
 use crate::database::Database;
 use crate::run::trace::Trace;
@@ -96,7 +97,8 @@ pub(crate) async fn rows_or_create(runner: &Runner<'_>, baselining: bool) -> Res
     }
     database.reset(runner.limits.lock_timeout.as_millis()).await?;
     database.session.simple("BEGIN").await?;
-    let exists = format!("SELECT pg_catalog.to_regnamespace({}) IS NOT NULL", literal(&database.table.quoted_schema()));
+    let exists =
+        format!("SELECT pg_catalog.to_regnamespace({}) IS NOT NULL", escape_literal(&database.table.quoted_schema()));
     let makes_schema = database.session.value(&exists).await?.as_deref() != Some("t");
     if makes_schema {
         runner.callbacks(Event::BeforeCreateSchema).await?;
@@ -122,11 +124,7 @@ async fn is_empty(database: &Database) -> Result<bool> {
              WHERE t.typtype IN ('e', 'd', 'r')) \
          SELECT NOT EXISTS (SELECT FROM own WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
            WHERE d.classid = own.classid AND d.objid = own.objid AND d.deptype = 'e'))",
-        literal(&database.table.schema)
+        escape_literal(&database.table.schema)
     );
     Ok(database.session.value(&sql).await?.as_deref() == Some("t"))
-}
-
-fn literal(text: &str) -> String {
-    postgres_protocol::escape::escape_literal(text)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use flotilla::Context;
 use flotilla::error::Result;
 use flotilla::record::{Done, Record, RecordInfo};
+use flotilla::target::Target;
 use flotilla::verb::{Effect, Example, Scope, Verb};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,7 +18,7 @@ use crate::run::in_transaction;
 use crate::schema_history::{Row, RowType};
 use crate::scripts::Set;
 use crate::settings::Settings;
-use crate::state::{Migration, Migrations, Rules};
+use crate::state::{Migration, Migrations, Rules, resolve};
 use crate::{goal, reading, settings, statements};
 
 /// The verb.
@@ -91,7 +92,17 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let targets = cx.targets()?;
     let settings = Arc::new(Settings::new(cx, &args.settings)?);
     let set = settings.scripts()?;
-    let rules = Arc::new(args.goal.rules());
+    each(cx, targets, settings, set, Arc::new(args.goal.rules())).await
+}
+
+/// Writes the plan of each of these targets.
+pub(crate) async fn each(
+    cx: &Context,
+    targets: Vec<Target>,
+    settings: Arc<Settings>,
+    set: Arc<Set>,
+    rules: Arc<Rules>,
+) -> Result<()> {
     cx.each(targets, move |target, cx| {
         let (settings, set, rules) = (Arc::clone(&settings), Arc::clone(&set), Arc::clone(&rules));
         async move {
@@ -105,9 +116,9 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
 }
 
 /// What would be applied to a database with this history.
-pub(crate) fn plan(database: &Database, set: &Set, rows: &[Row], rules: &Rules) -> Result<PlanRecord> {
+fn plan(database: &Database, set: &Set, rows: &[Row], rules: &Rules) -> Result<PlanRecord> {
     let scripts = database.scripts(set)?;
-    let migrations = Database::migrations(&scripts, rows, rules)?;
+    let migrations = resolve(&scripts, rows, rules)?;
     let steps = migrations.pending().map(|migration| step(database, set, migration)).collect::<Result<Vec<_>>>()?;
     Ok(PlanRecord {
         shard: database.shard.clone(),

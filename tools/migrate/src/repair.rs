@@ -14,13 +14,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::database::Database;
 use crate::migrating::{self, Work};
 use crate::run::Runner;
 use crate::schema_history::{self as history, NewRow, Row, RowType, abbreviated};
 use crate::scripts::{Event, Version};
 use crate::settings::{self, Settings};
-use crate::state::{Goal, Migration, Rules, State};
+use crate::state::{Goal, Migration, Rules, State, resolve};
 use crate::{goal, reading};
 
 /// The verb.
@@ -95,7 +94,7 @@ async fn planned(cx: &Context, target: &Target, work: &Work, args: &Args) -> Res
     let rules = rules();
     let kept: Vec<Row> = rows.iter().filter(|row| row.success).cloned().collect();
     let scripts = database.scripts(&work.set)?;
-    let migrations = Database::migrations(&scripts, &kept, &rules)?;
+    let migrations = resolve(&scripts, &kept, &rules)?;
     let result = judge(&rows, &migrations.all, args, database.shard.clone());
     database.close().await;
     Ok(Done::planned(result))
@@ -120,7 +119,7 @@ async fn repair(runner: &Runner<'_>, work: &Work, args: &Args) -> Result<RepairR
     let rules = rules();
     let kept: Vec<Row> = rows.iter().filter(|row| row.success).cloned().collect();
     let scripts = database.scripts(&work.set)?;
-    let migrations = Database::migrations(&scripts, &kept, &rules)?;
+    let migrations = resolve(&scripts, &kept, &rules)?;
     let result = judge(&rows, &migrations.all, args, shard);
     runner.callbacks_apart(Event::BeforeRepair).await?;
     if !result.is_empty() {

@@ -19,7 +19,7 @@ pub(crate) async fn begun(database: &Database, migration: &Migration<'_>) -> Res
     if !script.matches(row.checksum) {
         return Err(stuck(migration, "it was interrupted, and its script has changed since"));
     }
-    Ok(Begun { rank: row.rank, installed_on: row.installed_on.clone(), done, resumed: true })
+    Ok(Begun { rank: row.rank, installed_on: row.installed_on.clone(), done })
 }
 
 /// The undo that was begun and not ended, if there is one: its row, and how far it came.
@@ -29,7 +29,7 @@ pub(crate) async fn begun_undo<'a>(database: &Database, rows: &'a [Row]) -> Resu
         Error::new(Code::Mismatch, format!("the undo of {} failed in a way that can't be resumed", row.script))
             .hint("Look at what it did, finish it by hand, then run `migrate repair`.")
     })?;
-    Ok(Some((row, Begun { rank: row.rank, installed_on: row.installed_on.clone(), done, resumed: true })))
+    Ok(Some((row, Begun { rank: row.rank, installed_on: row.installed_on.clone(), done })))
 }
 
 /// Whether a row says that an undo was begun and not ended.

@@ -20,7 +20,7 @@ use crate::run::{Events, Job, Runner};
 use crate::schema_history::{NewRow, Row, RowType};
 use crate::scripts::{Event, Script, Set, Version};
 use crate::settings::{self, Settings};
-use crate::state::{Migration, Migrations, Rules, State};
+use crate::state::{Migration, Migrations, Rules, State, resolve};
 use crate::{reading, resume, run, statements};
 
 /// The verb.
@@ -109,7 +109,7 @@ async fn planned(cx: &Context, target: &Target, work: &Work, args: &Args) -> Res
     let rows = rows.unwrap_or_default();
     let scripts = database.scripts(&work.set)?;
     let rules = Rules::default();
-    let migrations = Database::migrations(&scripts, &rows, &rules)?;
+    let migrations = resolve(&scripts, &rows, &rules)?;
     let steps = steps(&migrations, &work.set, args.to.as_ref())?;
     let mut result = UndoResult { shard: database.shard.clone(), ..UndoResult::default() };
     result.from_version = migrations.current().map(|version| version.text().to_owned());
@@ -188,7 +188,7 @@ async fn all(runner: &Runner<'_>, work: &Work, args: &Args, result: &mut UndoRes
     let rows = database.rows().await?.unwrap_or_default();
     let scripts = database.scripts(&work.set)?;
     let rules = Rules::default();
-    let migrations = Database::migrations(&scripts, &rows, &rules)?;
+    let migrations = resolve(&scripts, &rows, &rules)?;
     result.from_version = migrations.current().map(|version| version.text().to_owned());
     let mut begun = resume::begun_undo(database, &rows).await?;
     let steps = match &begun {

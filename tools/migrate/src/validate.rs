@@ -12,11 +12,10 @@ use flotilla::verb::{Effect, Example, Scope, Verb};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::database::Database;
 use crate::fingerprint::{self, Difference, Fingerprint};
 use crate::scripts::Set;
 use crate::settings::{self, Settings};
-use crate::state::{Finding, validate};
+use crate::state::{Finding, resolve, validate};
 use crate::{goal, reading};
 
 /// The verb.
@@ -95,7 +94,7 @@ async fn one(cx: &Context, target: &Target, work: &Work) -> Result<Done<Validati
     let (database, rows) = reading::read(cx, target, &work.settings).await?;
     let (rows, rules) = (rows.unwrap_or_default(), work.args.goal.rules());
     let scripts = database.scripts(&work.set)?;
-    let migrations = Database::migrations(&scripts, &rows, &rules)?;
+    let migrations = resolve(&scripts, &rows, &rules)?;
     let findings = validate(&migrations, work.args.goal.ignored(), true);
     let mut hash = None;
     if !work.args.no_compare {

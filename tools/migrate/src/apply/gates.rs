@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flotilla::Context;
@@ -20,12 +21,12 @@ pub(super) struct Gates {
     pub(super) max_waiting: Option<u32>,
     pub(super) wait: Duration,
     pub(super) soak: Duration,
-    pub(super) queries: Vec<String>,
+    pub(super) queries: Arc<[String]>,
     pub(super) max_failed: u64,
 }
 
 /// The queries of files, each of which must be true.
-pub(super) fn queries(files: &[PathBuf]) -> Result<Vec<String>> {
+pub(super) fn queries(files: &[PathBuf]) -> Result<Arc<[String]>> {
     let mut queries = Vec::new();
     for file in files {
         let sql = fs::read_to_string(file)
@@ -37,7 +38,7 @@ pub(super) fn queries(files: &[PathBuf]) -> Result<Vec<String>> {
         }
         queries.extend(found.iter().map(|statement| statement.text(&sql).to_owned()));
     }
-    Ok(queries)
+    Ok(queries.into())
 }
 
 impl Gates {
@@ -48,7 +49,7 @@ impl Gates {
         }
         let until = Instant::now() + self.wait;
         loop {
-            let Err(error) = self.each(cx, wave, Question::Calm).await else { return Ok(()) };
+            let Err(error) = self.each(cx, wave, None).await else { return Ok(()) };
             if Instant::now() >= until || error.code() != Code::Mismatch {
                 return Err(error);
             }
@@ -74,21 +75,18 @@ impl Gates {
             () = tokio::time::sleep(self.soak) => {}
             () = cx.stop().asked() => return Err(flotilla::signal::cancelled()),
         }
-        if self.queries.is_empty() { Ok(()) } else { self.each(cx, wave, Question::Queries(&self.queries)).await }
+        if self.queries.is_empty() { Ok(()) } else { self.each(cx, wave, Some(&self.queries)).await }
     }
 
-    async fn each(&self, cx: &Context, wave: &[Target], question: Question<'_>) -> Result<()> {
+    /// Asks each shard of a wave: these queries, or without any whether it is calm.
+    async fn each(&self, cx: &Context, wave: &[Target], queries: Option<&Arc<[String]>>) -> Result<()> {
         let (lag, waiting) = (self.max_lag, self.max_waiting);
-        let queries = match question {
-            Question::Calm => None,
-            Question::Queries(queries) => Some(queries.to_vec()),
-        };
         let answers = fanout::ask(cx, wave.to_vec(), |target, cx| {
-            let queries = queries.clone();
+            let queries = queries.cloned();
             async move {
-                let config = cx.config()?;
-                let user = if queries.is_some() { &config.users.migrator } else { &config.users.monitor };
-                let session = cx.connect(reach::primary_of(config, &target, user)?).await?;
+                let users = &cx.config()?.users;
+                let user = if queries.is_some() { &users.migrator } else { &users.monitor };
+                let session = cx.connect(reach::primary_of(cx.config()?, &target, user)?).await?;
                 let answer = async {
                     match &queries {
                         Some(queries) => verify(&session, queries).await,
@@ -102,11 +100,6 @@ impl Gates {
         });
         answers.await.into_iter().collect()
     }
-}
-
-enum Question<'a> {
-    Calm,
-    Queries(&'a [String]),
 }
 
 async fn calm(session: &Session, lag: Option<Duration>, waiting: Option<u32>) -> Result<()> {

@@ -1,7 +1,6 @@
 //! Applying to one shard: validate, finish what was begun, then what is pending, one after another.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use flotilla::error::{Code, Error, Result};
 use flotilla::record::Done;
@@ -9,13 +8,12 @@ use flotilla::target::Target;
 use flotilla::{Context, clock, failpoint};
 
 use super::{AppliedScript, ApplyResult, Order};
-use crate::database::Database;
 use crate::migrating::rows_or_create;
 use crate::run::alone::Begun;
 use crate::run::{Events, Job, Runner};
 use crate::schema_history::{NewRow, RowType};
 use crate::scripts::{Event, Script};
-use crate::state::{Migration, Resolved, State, validate};
+use crate::state::{Migration, Resolved, State, resolve, validate};
 use crate::{plan, reading, resume};
 
 /// What piped plan lines say must still be so: a plan's hash for each target that came with one.
@@ -37,9 +35,10 @@ impl Plans {
         Ok(Self(plans))
     }
 
-    fn check(&self, target: &Target, found: &str) -> Result<()> {
+    /// Refuses a target whose plan isn't what would be done now; it is only worked out where there is one.
+    fn check(&self, target: &Target, found: impl FnOnce() -> Result<String>) -> Result<()> {
         match self.0.get(&target.name) {
-            Some(planned) if planned != found => Err(Error::new(
+            Some(planned) if *planned != found()? => Err(Error::new(
                 Code::StateMoved,
                 format!("{} has moved since the plan was made; nothing was touched", target.name),
             )
@@ -53,28 +52,13 @@ fn is_plan(line: &serde_json::Map<String, serde_json::Value>) -> bool {
     line.get("schema").and_then(serde_json::Value::as_str).is_some_and(|schema| schema.starts_with("migrate.plan/"))
 }
 
-/// `--dry-run`: what `plan` says.
-pub(super) async fn plan_each(cx: &Context, targets: Vec<Target>, order: Order) -> Result<()> {
-    let order = Arc::new(order);
-    cx.each(targets, move |target, cx| {
-        let order = Arc::clone(&order);
-        async move {
-            let (database, rows) = reading::read(&cx, &target, &order.work.settings).await?;
-            let record = plan::plan(&database, &order.work.set, rows.as_deref().unwrap_or_default(), &order.rules)?;
-            database.close().await;
-            Ok(Done::planned(record))
-        }
-    })
-    .await
-}
-
 /// Whether anything is to be done on a target; not knowing counts as yes.
 pub(super) async fn is_pending(cx: &Context, target: &Target, order: &Order) -> bool {
     let look = async {
         let (database, rows) = reading::read(cx, target, &order.work.settings).await?;
         let rows = rows.unwrap_or_default();
         let scripts = database.scripts(&order.work.set)?;
-        let migrations = Database::migrations(&scripts, &rows, &order.rules)?;
+        let migrations = resolve(&scripts, &rows, &order.rules)?;
         let pending = migrations.all.iter().any(|m| m.state == State::Pending || m.state.is_failed());
         database.close().await;
         Ok::<_, Error>(pending)
@@ -137,8 +121,8 @@ async fn migrations(
     let known = database.rows().await?;
     let scripts = database.scripts(&order.work.set)?;
     let rows = known.as_deref().unwrap_or_default();
-    let migrations = Database::migrations(&scripts, rows, &order.rules)?;
-    order.plans.check(target, &plan::fingerprint(database, rows, &migrations)?)?;
+    let migrations = resolve(&scripts, rows, &order.rules)?;
+    order.plans.check(target, || plan::fingerprint(database, rows, &migrations))?;
 
     if let Some(row) = rows.iter().find(|row| resume::is_begun_undo(row)) {
         let version = row.version.as_ref().map_or("?", crate::scripts::Version::text);

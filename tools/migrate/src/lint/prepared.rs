@@ -46,7 +46,7 @@ impl<'a> Prepared<'a> {
             .enumerate()
             .map(|(number, found)| Statement {
                 number,
-                node: parse(found.text(&text.sql)),
+                node: statements::parse(found.text(&text.sql)),
                 range: found.range,
                 class: found.class,
                 data: found.data.map(|data| with_end(&text.sql, data)),
@@ -143,11 +143,6 @@ impl Statement {
             )
         )
     }
-}
-
-fn parse(sql: &str) -> Option<NodeEnum> {
-    let parsed = pg_query::parse(sql, 0).ok()?;
-    parsed.protobuf.stmts.into_iter().next()?.stmt?.node
 }
 
 /// The data and the line behind them.

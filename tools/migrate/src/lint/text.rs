@@ -30,15 +30,14 @@ struct Span {
 impl Text {
     /// A script's text with its placeholders replaced; one without a value stays as it is written.
     pub(crate) fn of(script: &Script, placeholders: &Placeholders) -> Self {
-        let original = script.text.strip_prefix('\u{feff}').unwrap_or(&script.text);
+        let original = script.plain_text();
         let mut text =
             Self { sql: String::new(), original: original.to_owned(), spans: Vec::new(), unresolved: Vec::new() };
         if script.options.placeholders == Some(false) {
             text.push(original, 0, true);
             return text;
         }
-        let file = script.script.rsplit('/').next().unwrap_or(&script.script);
-        let named = placeholders.clone().with("flyway:filename", file);
+        let named = script.placeholders(placeholders);
         let mut at = 0;
         for piece in named.pieces(original) {
             at += match piece {

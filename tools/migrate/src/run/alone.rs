@@ -29,8 +29,6 @@ pub(crate) struct Begun {
     pub(crate) installed_on: String,
     /// How many statements are done.
     pub(crate) done: usize,
-    /// Whether the statement after those may have been begun as well.
-    pub(crate) resumed: bool,
 }
 
 impl Runner<'_> {
@@ -50,6 +48,8 @@ impl Runner<'_> {
             .hint("Set the shard up with `shardctl init`; nothing was touched.")));
         }
         database.reset(self.limits.lock_timeout.as_millis()).await?;
+        // The statement after the last that is done may have been begun as well.
+        let resumed = begun.is_some();
         let begun = if let Some(begun) = begun {
             begun
         } else {
@@ -61,8 +61,8 @@ impl Runner<'_> {
         };
         let mut retries = 0;
         for (at, statement) in statements.iter().enumerate().skip(begun.done) {
-            let resumed = begun.resumed && at == begun.done;
-            retries += self.watch.over(self.step(job, sql, statement, at, &begun, resumed)).await?;
+            let again = resumed && at == begun.done;
+            retries += self.watch.over(self.step(job, sql, statement, at, &begun, again)).await?;
         }
         failpoint::hit("migrate.finishing");
         let ms = i32::try_from(clock.elapsed().as_millis()).unwrap_or(i32::MAX);
@@ -81,7 +81,7 @@ impl Runner<'_> {
         database.session.simple("BEGIN").await?;
         let row = Self::row_of(job, clock, false);
         let (rank, installed_on) = history::append(&database.session, &database.table, &row).await?;
-        let begun = Begun { rank, installed_on, done: 0, resumed: false };
+        let begun = Begun { rank, installed_on, done: 0 };
         self.trace.leave(self.cx, database, self.step_detail(job, &begun, 0)).await?;
         database.session.simple("COMMIT").await?;
         failpoint::hit("migrate.intended");

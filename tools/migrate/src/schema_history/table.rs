@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use flotilla::error::{Error, Result};
 use flotilla::pg::advisory::Key;
+use postgres_protocol::escape::escape_identifier;
 
 /// The name of a history table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,17 +19,17 @@ pub struct Table {
 impl Table {
     /// The name as SQL, quoted, as Flyway quotes it.
     pub fn quoted(&self) -> String {
-        format!("{}.{}", quote(&self.schema), quote(&self.name))
+        format!("{}.{}", escape_identifier(&self.schema), escape_identifier(&self.name))
     }
 
     /// The schema as SQL, quoted.
     pub fn quoted_schema(&self) -> String {
-        quote(&self.schema)
+        escape_identifier(&self.schema)
     }
 
     /// The name of the table with an ending, as SQL, quoted: constraints and indexes.
     pub(super) fn quoted_with(&self, ending: &str) -> String {
-        quote(&format!("{}{ending}", self.name))
+        escape_identifier(&format!("{}{ending}", self.name))
     }
 
     /// Flyway's advisory lock: a fixed number plus Java's hash of the quoted name. Whoever holds it
@@ -63,10 +64,6 @@ impl FromStr for Table {
         }
         Ok(Self { schema: schema.to_owned(), name: name.to_owned() })
     }
-}
-
-fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// `String.hashCode` of Java: over UTF-16 units, wrapping.

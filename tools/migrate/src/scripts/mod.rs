@@ -47,21 +47,24 @@ impl Script {
         }
     }
 
+    /// Its text without byte order mark.
+    pub fn plain_text(&self) -> &str {
+        self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
+    }
+
+    /// The values for this script: those of all, and its own name.
+    pub fn placeholders(&self, of_all: &Placeholders) -> Placeholders {
+        let file = self.script.rsplit('/').next().unwrap_or(&self.script);
+        of_all.clone().with("flyway:filename", file)
+    }
+
     /// The SQL to run: without byte order mark, placeholders replaced unless its options say otherwise.
     pub fn sql(&self, placeholders: &Placeholders) -> Result<String> {
-        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
-        if self.options.placeholders == Some(false) {
+        let text = self.plain_text();
+        if self.options.placeholders == Some(false) || !placeholders.occur_in(text) {
             return Ok(text.to_owned());
         }
-        let file = self.script.rsplit('/').next().unwrap_or(&self.script);
-        let named;
-        let placeholders = if placeholders.occur_in(text) {
-            named = placeholders.clone().with("flyway:filename", file);
-            &named
-        } else {
-            placeholders
-        };
-        placeholders.replace(text).map_err(|e| self.at(e))
+        self.placeholders(placeholders).replace(text).map_err(|e| self.at(e))
     }
 
     /// The error with the file in front.

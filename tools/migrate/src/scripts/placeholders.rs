@@ -60,24 +60,31 @@ impl Placeholders {
 
     /// The text with every placeholder replaced.
     pub fn replace(&self, text: &str) -> Result<String> {
-        let Marks { prefix, suffix } = &self.marks;
         let mut replaced = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once(prefix.as_str()) {
-            replaced.push_str(before);
-            let line = replaced.matches('\n').count() + 1;
-            let Some((name, behind)) = after.split_once(suffix.as_str()) else {
-                return Err(Error::config(format!("line {line}: \"{prefix}\" has no \"{suffix}\" behind it"))
-                    .hint("Close the placeholder, or turn placeholders off for this script in its .conf file."));
-            };
-            let value = self.values.get(&name.to_lowercase()).ok_or_else(|| {
-                Error::config(format!("line {line}: no value provided for placeholder {prefix}{name}{suffix}"))
-                    .hint("Give it with --placeholder NAME=VALUE or under [migrate.placeholders] in flotilla.toml.")
-            })?;
-            replaced.push_str(value);
-            rest = behind;
+        for piece in self.pieces(text) {
+            match piece {
+                Piece::Text(text) => replaced.push_str(text),
+                Piece::Placeholder { value: Some(value), .. } => replaced.push_str(value),
+                Piece::Placeholder { written, value: None } => return Err(no_value(&replaced, written)),
+                Piece::Unclosed(_) => return Err(self.unclosed(&replaced)),
+            }
         }
-        replaced.push_str(rest);
         Ok(replaced)
     }
+
+    fn unclosed(&self, before: &str) -> Error {
+        let (Marks { prefix, suffix }, line) = (&self.marks, line_behind(before));
+        Error::config(format!("line {line}: \"{prefix}\" has no \"{suffix}\" behind it"))
+            .hint("Close the placeholder, or turn placeholders off for this script in its .conf file.")
+    }
+}
+
+fn no_value(before: &str, written: &str) -> Error {
+    let line = line_behind(before);
+    Error::config(format!("line {line}: no value provided for placeholder {written}"))
+        .hint("Give it with --placeholder NAME=VALUE or under [migrate.placeholders] in flotilla.toml.")
+}
+
+fn line_behind(text: &str) -> usize {
+    text.matches('\n').count() + 1
 }

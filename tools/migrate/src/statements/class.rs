@@ -10,6 +10,7 @@ use pg_query::protobuf::{
     AlterSubscriptionType, AlterTableType, DefElem, DiscardMode, Node, ObjectType, RangeVar, ReindexObjectType,
     TransactionStmtKind,
 };
+use postgres_protocol::escape::escape_identifier;
 
 /// What a statement is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,15 +91,19 @@ pub struct Name {
 impl Class {
     /// What this one statement is.
     pub fn of(statement: &str) -> Self {
-        let Ok(parsed) = pg_query::parse(statement, pg_query::ParserOptions::default()) else { return Self::Unknown };
-        let mut nodes = parsed.protobuf.stmts.into_iter().filter_map(|raw| raw.stmt?.node);
-        nodes.next().map_or(Self::Unknown, |node| of_node(&node))
+        parse(statement).map_or(Self::Unknown, |node| of_node(&node))
     }
 
     /// Whether it runs in a transaction.
     pub fn is_transactional(&self) -> bool {
         matches!(self, Self::Plain | Self::CopyIn | Self::Unknown | Self::EndsTransaction)
     }
+}
+
+/// The tree of one statement; none where the grammar doesn't know it.
+pub(crate) fn parse(statement: &str) -> Option<NodeEnum> {
+    let parsed = pg_query::parse(statement, pg_query::ParserOptions::default()).ok()?;
+    parsed.protobuf.stmts.into_iter().find_map(|raw| raw.stmt?.node)
 }
 
 fn of_node(node: &NodeEnum) -> Class {
@@ -231,11 +236,8 @@ impl Name {
 
     /// The name as SQL, quoted.
     pub fn quoted(&self) -> String {
-        let quote = |part: &str| format!("\"{}\"", part.replace('"', "\"\""));
-        match &self.schema {
-            Some(schema) => format!("{}.{}", quote(schema), quote(&self.name)),
-            None => quote(&self.name),
-        }
+        let name = escape_identifier(&self.name);
+        self.schema.as_deref().map_or_else(|| name.clone(), |schema| format!("{}.{name}", escape_identifier(schema)))
     }
 }
 

@@ -7,6 +7,7 @@ mod tests;
 
 use std::ops::Range;
 
+pub(crate) use self::class::parse;
 pub use self::class::{Catalogue, Class, Concurrent, Global, Name};
 use self::lexer::Lexer;
 
