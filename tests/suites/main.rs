@@ -15,5 +15,6 @@ mod migrate;
 mod pipes;
 mod placement;
 mod records;
+mod replication;
 mod sessions;
 mod stack;

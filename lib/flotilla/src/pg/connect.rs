@@ -43,9 +43,11 @@ pub(super) struct Arrival {
 
 /// Whether the stream is taken back after the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Give {
+pub(super) enum Give {
     Away,
     OnLoan,
+    /// As on loan, from a walsender.
+    ForReplication,
 }
 
 impl Endpoint {
@@ -59,7 +61,7 @@ impl Endpoint {
         async move { RowSession::new(self.find(Give::OnLoan).await?).await }.boxed()
     }
 
-    async fn find(&self, give: Give) -> Result<Arrival> {
+    pub(super) async fn find(&self, give: Give) -> Result<Arrival> {
         let tls = if self.hosts.iter().all(Host::is_socket) { None } else { self.ssl.config()? };
         let tls = tls.map(MakeRustlsConnect::new);
         let mut attempts = Vec::new();
@@ -197,8 +199,9 @@ impl Endpoint {
         let config = self.login(password.as_ref().ok().and_then(Option::as_ref).map(|(password, _)| password));
         let (link, pledge) = match give {
             Give::Away => (Link::Owned(stream), None),
-            Give::OnLoan => {
-                let (link, pledge) = Link::lend(stream);
+            Give::OnLoan | Give::ForReplication => {
+                let parameter = (give == Give::ForReplication).then_some(("replication", "database"));
+                let (link, pledge) = Link::lend(stream, parameter);
                 (link, Some(pledge))
             }
         };

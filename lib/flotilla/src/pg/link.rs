@@ -19,6 +19,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::startup;
+
 type TlsOverTcp = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::Stream;
 
 /// A connected stream, encrypted or not.
@@ -104,9 +106,11 @@ pub(super) enum Link {
 pub(super) struct Pledge(Arc<Mutex<Aligned>>);
 
 impl Link {
-    /// Lends a stream.
-    pub(super) fn lend(stream: Stream) -> (Self, Pledge) {
-        let aligned = Arc::new(Mutex::new(Aligned { stream, waiting: BytesMut::new(), ready: 0 }));
+    /// Lends a stream. The first message that is written gets `parameter`, a name and a value, as one
+    /// more parameter of the startup.
+    pub(super) fn lend(stream: Stream, parameter: Option<(&'static str, &'static str)>) -> (Self, Pledge) {
+        let aligned = Aligned { stream, waiting: BytesMut::new(), ready: 0, parameter, outgoing: BytesMut::new() };
+        let aligned = Arc::new(Mutex::new(aligned));
         (Self::Lent(Arc::clone(&aligned)), Pledge(aligned))
     }
 }
@@ -127,6 +131,10 @@ pub(super) struct Aligned {
     waiting: BytesMut,
     /// How many of them are the rest of a whole message.
     ready: usize,
+    /// What the startup message still lacks.
+    parameter: Option<(&'static str, &'static str)>,
+    /// The amended startup message, as far as it isn't sent.
+    outgoing: BytesMut,
 }
 
 impl Aligned {
@@ -157,6 +165,32 @@ impl Aligned {
         self.ready -= length;
         Poll::Ready(Ok(()))
     }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some((name, value)) = self.parameter.take() {
+            // tokio-postgres hands a message over in one piece.
+            self.outgoing = startup::with_parameter(buf, name, value).ok_or(io::ErrorKind::InvalidInput)?;
+            return Poll::Ready(Ok(buf.len()));
+        }
+        poll_ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        poll_ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outgoing.is_empty() {
+            let sent = poll_ready!(Pin::new(&mut self.stream).poll_write(cx, &self.outgoing))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.outgoing.advance(sent);
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// The borrower and the lender never poll at the same time, so the lock is never waited for.
@@ -177,14 +211,14 @@ impl AsyncWrite for Link {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Owned(stream) | Self::Patient(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Lent(aligned) => Pin::new(&mut lock(aligned).stream).poll_write(cx, buf),
+            Self::Lent(aligned) => lock(aligned).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Owned(stream) | Self::Patient(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Lent(aligned) => Pin::new(&mut lock(aligned).stream).poll_flush(cx),
+            Self::Lent(aligned) => lock(aligned).poll_flush(cx),
         }
     }
 

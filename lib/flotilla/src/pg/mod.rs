@@ -2,7 +2,8 @@
 //!
 //! [`Endpoint`] says where, as whom and how; [`Endpoint::connect`] gives a [`Session`] (a
 //! `tokio_postgres::Client` that looks after its connection), [`Endpoint::connect_rows`] a
-//! [`RowSession`], which runs any SQL and streams its rows in the server's own text.
+//! [`RowSession`], which runs any SQL and streams its rows in the server's own text, and
+//! [`Endpoint::connect_replication`] a [`replication::Replication`], which takes base backups.
 //!
 //! tokio-postgres speaks the protocol and does the login; finding the server, its password and its
 //! certificate is done here, with libpq's rules, since that crate has only a part of them.
@@ -18,12 +19,14 @@ mod keywords;
 mod link;
 mod passfile;
 mod pooler;
+pub mod replication;
 mod report;
 mod rows;
 mod service;
 mod session;
 pub mod sqlstate;
 mod ssl;
+mod startup;
 mod surroundings;
 pub mod value;
 mod wire;

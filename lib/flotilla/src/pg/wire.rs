@@ -20,11 +20,18 @@ pub(super) struct Wire {
     stream: Stream,
     incoming: BytesMut,
     outgoing: BytesMut,
+    chunk: usize,
 }
 
 impl Wire {
     pub(super) fn new(stream: Stream, incoming: BytesMut) -> Self {
-        Self { stream, incoming, outgoing: BytesMut::new() }
+        Self { stream, incoming, outgoing: BytesMut::new(), chunk: CHUNK }
+    }
+
+    /// Reads so many bytes at once.
+    pub(super) fn chunk(mut self, bytes: usize) -> Self {
+        self.chunk = bytes;
+        self
     }
 
     /// The buffer of messages to send; what `write` does is undone if it fails.
@@ -58,7 +65,7 @@ impl Wire {
                 Some(Message::ParameterStatus(_) | Message::NotificationResponse(_)) => {}
                 Some(message) => return Ok(message),
                 None => {
-                    self.incoming.reserve(CHUNK);
+                    self.incoming.reserve(self.chunk);
                     match self.stream.read_buf(&mut self.incoming).await {
                         Ok(0) => return Err(report::closed()),
                         Ok(_) => {}
