@@ -22,7 +22,7 @@ SELECT pg_temp.ensure_role(:'app_ro', 'LOGIN');
 SELECT pg_temp.ensure_role('analytics', 'LOGIN');
 SELECT pg_temp.ensure_role(:'migrator', 'LOGIN NOINHERIT');
 SELECT pg_temp.ensure_role(:'monitor', 'LOGIN');
-SELECT pg_temp.ensure_role('backup', 'LOGIN');
+SELECT pg_temp.ensure_role(:'backup', 'LOGIN');
 
 DROP FUNCTION pg_temp.ensure_role(name, text);
 
@@ -30,7 +30,7 @@ DROP FUNCTION pg_temp.ensure_role(name, text);
 GRANT owner TO flotilla;
 GRANT owner TO :"migrator";
 GRANT pg_monitor TO :"monitor";
-GRANT pg_read_all_data TO backup;
+GRANT pg_read_all_data TO :"backup";
 
 -- An administrator without superuser acts for both by membership.
 DO $$
@@ -59,5 +59,5 @@ ALTER ROLE :"monitor" SET statement_timeout = '10s';
 ALTER ROLE :"monitor" SET lock_timeout = '1s';
 
 -- A dump of a large shard takes what it takes; waiting for a lock is what stalls the others.
-ALTER ROLE backup SET statement_timeout = 0;
-ALTER ROLE backup SET lock_timeout = '60s';
+ALTER ROLE :"backup" SET statement_timeout = 0;
+ALTER ROLE :"backup" SET lock_timeout = '60s';

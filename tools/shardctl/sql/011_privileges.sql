@@ -2,13 +2,13 @@
 
 REVOKE ALL ON DATABASE :"dbname" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"dbname"
-    TO owner, :"app", :"app_ro", analytics, :"migrator", :"monitor", backup;
+    TO owner, :"app", :"app_ro", analytics, :"migrator", :"monitor", :"backup";
 GRANT CREATE, TEMPORARY ON DATABASE :"dbname" TO owner;
 GRANT TEMPORARY ON DATABASE :"dbname" TO analytics;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO owner;
-GRANT USAGE ON SCHEMA public TO :"app", :"app_ro", analytics, :"monitor", backup;
+GRANT USAGE ON SCHEMA public TO :"app", :"app_ro", analytics, :"monitor", :"backup";
 
 -- What owner makes from now on. PUBLIC's rights are revoked for all schemas, since PostgreSQL doesn't
 -- let one schema's defaults take away what the general ones give.
@@ -28,7 +28,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA flotilla FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA flotilla FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA flotilla FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA flotilla TO owner, :"app", :"app_ro", analytics, :"migrator", :"monitor", backup;
+GRANT USAGE ON SCHEMA flotilla TO owner, :"app", :"app_ro", analytics, :"migrator", :"monitor", :"backup";
 
 -- To read where things are and whether they are well.
 GRANT SELECT ON flotilla.version, flotilla.cluster, flotilla.tables, flotilla.ownership, flotilla.epoch_seq

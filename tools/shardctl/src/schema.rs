@@ -73,6 +73,7 @@ impl Values {
             ("key_type", cluster.key_type.name().to_owned()),
             ("migrator", config.users.migrator.clone()),
             ("monitor", config.users.monitor.clone()),
+            ("backup", config.users.backup.clone()),
             ("sequence_bits", sequence_bits.to_string()),
             ("shard", shard.to_owned()),
             // 41 bits of milliseconds above the sequence.

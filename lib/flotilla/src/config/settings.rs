@@ -39,6 +39,8 @@ pub struct Users {
     pub app_ro: String,
     /// Reads statistics.
     pub monitor: String,
+    /// Takes backups; may use the replication protocol.
+    pub backup: String,
 }
 
 impl Default for Users {
@@ -49,6 +51,7 @@ impl Default for Users {
             app: "app".to_owned(),
             app_ro: "app_ro".to_owned(),
             monitor: "monitor".to_owned(),
+            backup: "backup".to_owned(),
         }
     }
 }

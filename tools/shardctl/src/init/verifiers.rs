@@ -31,7 +31,7 @@ impl Verifiers {
                 .source(e)
         })?;
         let users = &config.users;
-        let made = [&users.app, &users.app_ro, &users.migrator, &users.monitor, "analytics", "backup"];
+        let made = [&users.app, &users.app_ro, &users.migrator, &users.monitor, &users.backup, "analytics"];
         let mut verifiers = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             if line.trim().is_empty() || line.starts_with(';') {
