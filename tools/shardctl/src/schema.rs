@@ -12,7 +12,7 @@ use flotilla::placement::IdLayout;
 pub(crate) const RELEASE: i32 = 1;
 
 /// The name of the file that is applied again after any other: a function made anew has no grants.
-pub(crate) const PRIVILEGES: &str = "011_privileges.sql";
+pub(crate) const PRIVILEGES: &str = "012_privileges.sql";
 
 /// A file of the schema.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,8 @@ pub(crate) const FILES: &[File] = &[
     file!("008_fence.sql"),
     file!("009_ids.sql"),
     file!("010_ledger.sql"),
-    file!("011_privileges.sql"),
+    file!("011_barrier.sql"),
+    file!("012_privileges.sql"),
     file!("101_statements.sql", "statistics of statements"),
     file!("102_amcheck.sql", "checks of indexes"),
     file!("103_audit.sql", "the server's audit trail"),

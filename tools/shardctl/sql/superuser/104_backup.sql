@@ -3,3 +3,8 @@ ALTER ROLE :"backup" REPLICATION;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_backup_start(text, boolean), pg_catalog.pg_backup_stop(boolean),
     pg_catalog.pg_switch_wal(), pg_catalog.pg_create_restore_point(text)
     TO :"backup";
+
+-- An autovacuum in the barrier's way is cancelled by whoever waits for it this long: by default one
+-- second, in which every writer would wait behind the barrier.
+GRANT SET ON PARAMETER deadlock_timeout TO flotilla;
+ALTER FUNCTION flotilla.barrier() SET deadlock_timeout = '50ms';

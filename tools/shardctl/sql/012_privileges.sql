@@ -62,6 +62,10 @@ GRANT EXECUTE ON PROCEDURE flotilla.swap_fences(interval, integer) TO owner, :"m
 -- To leave a line in the ledger, but not to say who left it, nor when.
 GRANT SELECT ON flotilla.ledger TO owner, :"migrator", :"monitor";
 GRANT INSERT (run_id, tool, verb, operator, reason, target, status, changed, duration_ms, detail)
-    ON flotilla.ledger TO owner, :"migrator";
+    ON flotilla.ledger TO owner, :"migrator", :"backup";
+
+-- To take a restore point over all shards.
+GRANT EXECUTE ON FUNCTION flotilla.barrier() TO :"backup";
+GRANT SELECT ON flotilla.cluster, flotilla.tables, flotilla.ownership, flotilla.ledger TO :"backup";
 
 RESET ROLE;
