@@ -1,0 +1,9 @@
+//! Names of objects in WAL-G's layout (`utility/utility.go` of WAL-G), and of our own beside them.
+
+mod backup;
+mod object;
+mod own;
+
+pub use backup::BackupName;
+pub use object::{BACKUPS, CATCHUP, Object, PARTS, WAL, files_metadata, metadata, part, sentinel, wal};
+pub use own::{OWN, sidecar, sidecar_of, has_segment_run};
