@@ -3,11 +3,13 @@
 //! `flotilla.toml` holds addresses and settings, never a secret and never the truth about who owns
 //! which bucket: that is on the shards. An unknown key is an error with its line.
 
+mod archive;
 mod discover;
 mod settings;
 mod topology;
 mod validate;
 
+pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, StoreUrl};
 pub use settings::{Connect, HaproxySettings, MigrateSettings, PgbouncerSettings, Secrets, Users};
 pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shard};
 
@@ -51,6 +53,9 @@ pub struct Config {
     /// What `poolcfg render haproxy` writes.
     #[serde(default)]
     pub haproxy: HaproxySettings,
+    /// Archives: how they are written, and where they lie.
+    #[serde(default)]
+    pub archive: Archive,
     /// The members of the consensus store.
     #[serde(default)]
     pub etcd: Vec<Etcd>,
@@ -67,7 +72,9 @@ impl Config {
     pub fn load(given: Option<&Path>) -> Result<Self> {
         let path = discover::find(given)?;
         let text = discover::read(&path)?;
-        Self::parse(&text, &path)
+        let config = Self::parse(&text, &path)?;
+        config.archive.check_files()?;
+        Ok(config)
     }
 
     /// Parses and checks the text of a file; `path` is what errors name.
@@ -95,7 +102,9 @@ impl Config {
     /// Paths in the file are relative to it.
     fn resolve_paths(&mut self) {
         let dir = self.path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-        let paths = [&mut self.connect.sslrootcert, &mut self.secrets.verifiers].into_iter().flatten();
+        let settings = [&mut self.connect.sslrootcert, &mut self.secrets.verifiers, &mut self.archive.key_file];
+        let stores = self.archive.stores.iter_mut().flat_map(|s| [&mut s.ca_file, &mut s.credentials_file]);
+        let paths = settings.into_iter().chain(stores).flatten();
         for path in paths.chain(self.migrate.dirs.iter_mut().flatten()) {
             if path.is_relative() && path != Path::new("system") {
                 *path = dir.join(&*path);

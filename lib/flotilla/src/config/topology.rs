@@ -37,6 +37,9 @@ pub struct Shard {
     /// The port on every balancer that spreads over the replicas.
     #[serde(default)]
     pub read_port: Option<u16>,
+    /// The path of its archive below each store's; its name where none is given.
+    #[serde(default)]
+    pub archive_prefix: Option<String>,
     /// Its servers.
     #[serde(default)]
     pub nodes: Vec<Node>,

@@ -26,10 +26,11 @@ pub(super) fn check(config: &Config) -> Result<()> {
                 .hint("Add [[shards.nodes]] with name, host and port."));
         }
     }
-    initial_buckets(config)
+    initial_buckets(config)?;
+    super::archive::check(config)
 }
 
-fn name(at: &dyn std::fmt::Display, what: &str, name: &str) -> Result<()> {
+pub(super) fn name(at: &dyn std::fmt::Display, what: &str, name: &str) -> Result<()> {
     let good = !name.is_empty()
         && name.len() <= 63
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
