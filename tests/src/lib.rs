@@ -14,8 +14,10 @@
 //! server is a failure, never a skip.
 
 pub mod contract;
+pub mod faulty;
 mod fleet;
 mod mute;
+mod object_store;
 mod redact;
 mod run;
 mod sandbox;
@@ -27,6 +29,7 @@ mod wait;
 
 pub use fleet::{Builder, Fleet, Node, PASSWORDS, Shard};
 pub use mute::Mute;
+pub use object_store::ObjectStore;
 pub use redact::redact;
 pub use run::{Outcome, Run, Running, Sink};
 pub use sandbox::Sandbox;

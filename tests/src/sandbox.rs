@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use flotilla_native::guard::{self, Guard};
+use flotilla_native::guard::{self, Guard, Process, Program};
 use flotilla_native::places;
 
 use crate::run::Run;
@@ -93,6 +93,11 @@ impl Sandbox {
         let path = self.file("flotilla.toml", text.as_ref());
         self.set("FLOTILLA_CONFIG", path.display().to_string());
         path
+    }
+
+    /// Starts a server that ends with the sandbox.
+    pub(crate) fn spawn(&self, program: &Program) -> Process {
+        self.guard.spawn(program).expect("a server that starts")
     }
 
     /// A run of a tool.

@@ -31,6 +31,11 @@ impl Identity {
         Self::issue("elsewhere.example", Duration::from_hours(24))
     }
 
+    /// A valid certificate for an address.
+    pub fn of_address(address: &str) -> Self {
+        Self::issue(address, Duration::from_hours(24))
+    }
+
     fn issue(name: &str, valid_for: Duration) -> Self {
         let now = SystemTime::now();
         let yesterday = now - Duration::from_hours(24);
@@ -48,6 +53,11 @@ impl Identity {
         server.not_after = (now - Duration::from_mins(1) + valid_for).into();
         let certificate = server.signed_by(&key, &issuer).expect("a certificate").pem();
         Self { authority: root, certificate, key: key.serialize_pem() }
+    }
+
+    /// The authority's certificate.
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// Writes the files below `tls/` of the sandbox.

@@ -19,3 +19,4 @@ mod records;
 mod replication;
 mod sessions;
 mod stack;
+mod stores;

@@ -114,17 +114,24 @@ fn passwords(plan: &Plan, secrets: &Secrets) -> String {
 /// What `. compose/env` reads; plain enough for every Bourne-like shell.
 fn environment(plan: &Plan) -> Result<String> {
     let (topology, services, passwords) = (plan.topology(), plan.service_file(), plan.password_file());
-    let authority = plan.authority();
+    let (authority, credentials) = (plan.authority(), plan.object_credentials());
+    let regions = plan.regions();
+    let region = regions.first().map_or("", |host| host.name.as_str());
     Ok(format!(
         "# Written by stack; `. compose/env` reads it.\n\
-         FLOTILLA_STACK='{}'\nFLOTILLA_CONFIG='{}'\nPGSERVICEFILE='{}'\nPGPASSFILE='{}'\nPGSSLROOTCERT='{}'\n\
+         FLOTILLA_STACK='{}'\nFLOTILLA_CONFIG='{}'\nPGSERVICEFILE='{}'\nPGPASSFILE='{}'\nPGSSLROOTCERT='{authority}'\n\
          export FLOTILLA_STACK FLOTILLA_CONFIG PGSERVICEFILE PGPASSFILE PGSSLROOTCERT\n\
+         AWS_SHARED_CREDENTIALS_FILE='{credentials}'\nAWS_PROFILE='{region}-writer'\nAWS_REGION='{region}'\n\
+         AWS_ENDPOINT_URL_S3='{endpoint}'\nAWS_CA_BUNDLE='{authority}'\n\
+         export AWS_SHARED_CREDENTIALS_FILE AWS_PROFILE AWS_REGION AWS_ENDPOINT_URL_S3 AWS_CA_BUNDLE\n\
          case \":$PATH:\" in\n*':{tools}:'*) ;;\n*) PATH='{tools}':$PATH ;;\nesac\nexport PATH\n",
         plan.name,
         text(&topology)?,
         text(&services)?,
         text(&passwords)?,
-        text(&authority)?,
+        authority = text(&authority)?,
+        credentials = text(&credentials)?,
+        endpoint = plan.archive_endpoint(region).unwrap_or_default(),
         tools = text(&plan.tools)?,
     ))
 }

@@ -12,6 +12,7 @@ pub mod files;
 pub mod guard;
 pub mod member;
 pub mod parts;
+pub mod minio;
 pub mod places;
 pub mod plan;
 pub mod ports;

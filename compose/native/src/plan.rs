@@ -138,6 +138,22 @@ impl Plan {
         Host::series("sentinel", &['a', 'b', 'c'], 54)
     }
 
+    /// The stores of archives.
+    pub fn regions(&self) -> Vec<Host> {
+        vec![Host::new("region1", 61), Host::new("region2", 62)]
+    }
+
+    /// The port of every store of archives.
+    pub fn archive_port(&self) -> u16 {
+        self.port(900)
+    }
+
+    /// Where a region's store of archives answers.
+    pub fn archive_endpoint(&self, region: &str) -> Option<String> {
+        let host = self.regions().into_iter().find(|host| host.name == region)?;
+        Some(format!("https://{}:{}", host.address, self.archive_port()))
+    }
+
     /// The port of etcd's clients.
     pub fn etcd_port(&self) -> u16 {
         self.port(379)
@@ -201,6 +217,11 @@ impl Plan {
     /// libpq's service file.
     pub fn service_file(&self) -> PathBuf {
         self.state.join("pg_service.conf")
+    }
+
+    /// AWS's shared credentials file.
+    pub fn object_credentials(&self) -> PathBuf {
+        self.state.join("secrets/aws-credentials")
     }
 
     /// SCRAM verifiers by role.

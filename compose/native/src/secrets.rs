@@ -28,6 +28,15 @@ pub const REDIS_OPERATOR: &str = "redis-operator";
 pub const REDIS_APP: &str = "redis-app";
 /// Redis: between servers.
 pub const REDIS_PEER: &str = "redis-peer";
+/// MinIO's administrator.
+pub const MINIO_ROOT: &str = "minio-root";
+/// What archives are encrypted with.
+const ARCHIVE_KEY: &str = "archive-key";
+
+/// Who does this with archives in a region; also the profile in AWS's shared files.
+pub fn archive_user(region: &str, does: &str) -> String {
+    format!("{region}-{does}")
+}
 
 /// Every secret of the stack.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -49,8 +58,14 @@ impl Secrets {
             })?,
         };
         let others = [SUPERUSER, REPLICATION, REWIND, REDIS_OPERATOR, REDIS_APP, REDIS_PEER];
-        for name in others.into_iter().chain(ROLES).chain([POOL_ADMIN]) {
-            secrets.passwords.entry(name.to_owned()).or_insert_with(password);
+        let others = others.into_iter().chain([MINIO_ROOT, ARCHIVE_KEY]).chain(ROLES).chain([POOL_ADMIN]);
+        let users: Vec<String> = plan
+            .regions()
+            .iter()
+            .flat_map(|region| ["writer", "reader"].map(|does| archive_user(&region.name, does)))
+            .collect();
+        for name in others.map(str::to_owned).chain(users.iter().cloned()) {
+            secrets.passwords.entry(name).or_insert_with(password);
         }
         for role in ROLES.into_iter().chain([POOL_ADMIN]) {
             let password = secrets.passwords[role].as_bytes();
@@ -64,6 +79,14 @@ impl Secrets {
             let line = format!("{}\n", secrets.password(redis));
             File::new(format!("secrets/{redis}"), line).owner(Owner::Client).private().write(plan)?;
         }
+        let key = format!("{}\n", secrets.password(ARCHIVE_KEY));
+        File::new("secrets/archive.key", key).owner(Owner::Shared).private().write(plan)?;
+        let credentials = users.iter().fold(String::from("# Written by stack.\n"), |mut text, user| {
+            let secret = secrets.password(user);
+            let _ = writeln!(text, "[{user}]\naws_access_key_id = {user}\naws_secret_access_key = {secret}");
+            text
+        });
+        File::new(plan.object_credentials(), credentials).owner(Owner::Shared).private().write(plan)?;
         Ok(secrets)
     }
 

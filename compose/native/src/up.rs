@@ -132,6 +132,9 @@ fn start(
         if changed && wait_for_it {
             wait(plan, secrets, &stage)?;
         }
+        for (part, member) in stage.iter().filter(|_| wait_for_it) {
+            changed |= part.furnish(plan, secrets, member)?;
+        }
     }
     Ok(changed)
 }

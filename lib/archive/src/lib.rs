@@ -17,3 +17,5 @@ pub mod tarball;
 pub mod wal;
 
 pub use corrupt::Corrupt;
+
+pub mod store;

@@ -4,6 +4,7 @@
 mod ask;
 mod etcd;
 mod haproxy;
+mod minio;
 mod patroni;
 mod pgbouncer;
 mod redis;
@@ -58,13 +59,18 @@ pub trait Part: Sync {
     /// not yet.
     fn probe(&self, plan: &Plan, secrets: &Secrets, member: &Member) -> Result<String, String>;
 
+    /// Makes what a member that answers needs inside, before others start; true when anything was made.
+    fn furnish(&self, _: &Plan, _: &Secrets, _: &Member) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The command that prints the version.
     fn version(&self, plan: &Plan) -> Command;
 }
 
 /// Every part.
 pub fn all() -> &'static [&'static dyn Part] {
-    &[&etcd::Etcd, &redis::Redis, &patroni::Patroni, &pgbouncer::PgBouncer, &haproxy::Haproxy]
+    &[&etcd::Etcd, &redis::Redis, &minio::Minio, &patroni::Patroni, &pgbouncer::PgBouncer, &haproxy::Haproxy]
 }
 
 /// What was renewed.

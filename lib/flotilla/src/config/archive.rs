@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -24,7 +24,7 @@ pub struct Archive {
     pub compression: Compression,
     /// How new objects are encrypted.
     pub encryption: Encryption,
-    /// The file with the key; nobody else may read it.
+    /// The file with the key, which only its owner and its group may read.
     pub key_file: Option<PathBuf>,
     /// A name of the key, noted with what it has encrypted.
     pub key_id: Option<String>,
@@ -361,11 +361,10 @@ fn check_key_file(path: &Path) -> Result<()> {
     if !meta.is_file() {
         return Err(Error::config(format!("key file \"{}\" is not a regular file", path.display())));
     }
-    // libpq's rule for private keys: a key of root's may be read by its group.
-    let allowed = if meta.uid() == 0 { 0o640 } else { 0o600 };
-    if meta.mode() & 0o077 & !allowed != 0 {
-        return Err(Error::config(format!("key file \"{}\" has group or world access", path.display()))
-            .hint(format!("Run \"chmod {allowed:o} {}\".", path.display())));
+    // Its group may read it: servers and operators are different accounts, and both need the key.
+    if meta.permissions().mode() & 0o037 != 0 {
+        return Err(Error::config(format!("key file \"{}\" may be read by others", path.display()))
+            .hint(format!("Run \"chmod go-w,o-rwx {}\".", path.display())));
     }
     Ok(())
 }
