@@ -13,9 +13,8 @@ pub mod digest;
 pub mod documents;
 pub mod names;
 pub mod pages;
+pub mod store;
 pub mod tarball;
 pub mod wal;
 
 pub use corrupt::Corrupt;
-
-pub mod store;
