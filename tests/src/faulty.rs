@@ -237,7 +237,8 @@ async fn answer(
         Some(Fault::LoseAnswer) => return Err(std::io::ErrorKind::ConnectionReset.into()),
         Some(fault) => {
             if let Fault::Shorten(by) = fault
-                && let Some(length) = parts.headers.get(CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse::<usize>().ok())
+                && let Some(length) =
+                    parts.headers.get(CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse::<usize>().ok())
             {
                 parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length.saturating_sub(by)));
             }
@@ -249,7 +250,8 @@ async fn answer(
 
 /// The body with its fault.
 fn spoil(whole: Bytes, fault: Fault) -> BoxBody<Bytes, std::io::Error> {
-    let frames = |chunks: Vec<Bytes>| futures_util::stream::iter(chunks.into_iter().map(|chunk| Ok(Frame::data(chunk))));
+    let frames =
+        |chunks: Vec<Bytes>| futures_util::stream::iter(chunks.into_iter().map(|chunk| Ok(Frame::data(chunk))));
     match fault {
         Fault::Cut(at) => {
             let broken = async {
@@ -280,9 +282,7 @@ fn spoil(whole: Bytes, fault: Fault) -> BoxBody<Bytes, std::io::Error> {
             }
             Full::new(Bytes::from(bytes)).map_err(never).boxed()
         }
-        Fault::Status(..) | Fault::Hang | Fault::Refuse | Fault::LoseAnswer => {
-            Full::new(whole).map_err(never).boxed()
-        }
+        Fault::Status(..) | Fault::Hang | Fault::Refuse | Fault::LoseAnswer => Full::new(whole).map_err(never).boxed(),
     }
 }
 

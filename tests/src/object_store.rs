@@ -105,7 +105,13 @@ impl ObjectStore {
     }
 
     fn service(&self) -> Service<'_> {
-        Service { programs: &self.programs, endpoint: self.endpoint(), authority: self.authority(), user: ROOT.0, password: ROOT.1 }
+        Service {
+            programs: &self.programs,
+            endpoint: self.endpoint(),
+            authority: self.authority(),
+            user: ROOT.0,
+            password: ROOT.1,
+        }
     }
 
     /// Its folder, that of a sandbox.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use flotilla_native::postgres::Tls;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::sandbox::Sandbox;
 
@@ -41,6 +41,8 @@ impl Identity {
         let yesterday = now - Duration::from_hours(24);
         let authority_key = KeyPair::generate().expect("a key");
         let mut authority = CertificateParams::default();
+        // Another name than the server's: OpenSSL takes equal ones for a certificate that signs itself.
+        authority.distinguished_name.push(DnType::CommonName, "authority");
         authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         authority.not_before = yesterday.into();
         authority.not_after = (now + Duration::from_hours(48)).into();

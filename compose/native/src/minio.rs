@@ -100,7 +100,13 @@ pub fn environment(user: &str, password: &str, region: &str) -> String {
 impl Service<'_> {
     /// Whether this user gets in and may list the bucket.
     pub fn admits(&self, name: &str, password: &str, bucket: &str) -> bool {
-        let user = Service { user: name, password, authority: self.authority.clone(), endpoint: self.endpoint.clone(), ..*self };
+        let user = Service {
+            user: name,
+            password,
+            authority: self.authority.clone(),
+            endpoint: self.endpoint.clone(),
+            ..*self
+        };
         user.client(&["ls", &format!("{ALIAS}/{bucket}")], "").is_ok()
     }
 

@@ -74,11 +74,11 @@ fn s3_and_a_folder_answer_alike() {
         (open(&service.store("differential", "writer")).await, open(&folder(&sandbox.path().join("store"))).await)
     });
     let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
-    let mut round = 0;
+    let rounds = std::sync::atomic::AtomicU32::new(0);
     let acts = prop::collection::vec(act(), 1..40);
     runner
         .run(&acts, |acts| {
-            round += 1;
+            let round = rounds.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let path = format!("round{round}");
             let (s3, local) = (s3.below(&path).unwrap(), local.below(&path).unwrap());
             for act in acts {

@@ -142,7 +142,8 @@ fn a_body_that_breaks_off_is_taken_up_where_it_was() {
         for fault in [Fault::Cut(1_000_000), Fault::Stall(1_000_000), Fault::Cut(0), Fault::Cut(2_999_999)] {
             bench.proxy.clear();
             bench.proxy.rule(Rule::new("GET", "/x", fault).times(2));
-            let read = store.get("x").await.unwrap().collect(4 << 20).await.unwrap_or_else(|e| panic!("{fault:?}: {e:?}"));
+            let read =
+                store.get("x").await.unwrap().collect(4 << 20).await.unwrap_or_else(|e| panic!("{fault:?}: {e:?}"));
             assert!(read == content, "{fault:?}");
             assert_eq!(bench.proxy.count("GET", "/x"), 3, "{fault:?}");
         }
@@ -200,7 +201,13 @@ fn a_body_that_is_not_what_was_written_is_refused() {
         let (store, direct) = bench.stores("spoiled").await;
         for (key, size) in [("small", 100_000), ("large", 12_000_000)] {
             direct.upload(key, pieces(&noise(size)), Upload::default()).await.unwrap();
-            for fault in [Fault::Flip(0), Fault::Flip(size - 1), Fault::Flip(size / 2), Fault::Shorten(1), Fault::Shorten(size / 2)] {
+            for fault in [
+                Fault::Flip(0),
+                Fault::Flip(size - 1),
+                Fault::Flip(size / 2),
+                Fault::Shorten(1),
+                Fault::Shorten(size / 2),
+            ] {
                 bench.proxy.clear();
                 bench.proxy.rule(Rule::new("GET", format!("/{key}"), fault));
                 let error = store.get(key).await.unwrap().collect(16 << 20).await.unwrap_err();

@@ -62,7 +62,9 @@ fn what_is_wrong_with_a_store_is_said() {
     run(async {
         for (store, class, says) in cases {
             let opened = open(&store).await;
-            for error in [opened.get("x").await.unwrap_err(), opened.put("x", "1".into(), Over::Keep).await.unwrap_err()] {
+            for error in
+                [opened.get("x").await.unwrap_err(), opened.put("x", "1".into(), Over::Keep).await.unwrap_err()]
+            {
                 assert_eq!(error.class(), class, "{says}: {error:?}");
                 assert!(error.to_string().contains(says), "{says}: {error:?}");
                 let told = flotilla::Error::from(error);

@@ -10,7 +10,9 @@ impl Store {
         let original = body.meta().clone();
         let put = to.upload(new_key, body.into_source(), how).await?;
         match put {
-            Put::Written { size, crc64 } if size != original.size || original.crc64.is_some_and(|known| known != crc64) => {
+            Put::Written { size, crc64 }
+                if size != original.size || original.crc64.is_some_and(|known| known != crc64) =>
+            {
                 // Written by us a moment ago, and not what it should be.
                 if how.over == Over::Keep {
                     to.delete([new_key]).await?;

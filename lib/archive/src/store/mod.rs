@@ -67,9 +67,7 @@ impl Store {
     pub async fn open(store: &ArchiveStore) -> flotilla::Result<Self> {
         let patience = Patience::of(store);
         let (backend, base): (Arc<dyn Backend>, _) = match &store.url {
-            StoreUrl::S3 { bucket, path } => {
-                (Arc::new(s3::S3::open(store, bucket, patience).await?), path.clone())
-            }
+            StoreUrl::S3 { bucket, path } => (Arc::new(s3::S3::open(store, bucket, patience).await?), path.clone()),
             StoreUrl::File(path) => (Arc::new(folder::Folder::open(path)?), String::new()),
         };
         Ok(Self { backend, name: store.name.as_str().into(), place: store.url.to_string().into(), base })

@@ -112,9 +112,7 @@ impl Setbacks {
         let since = *self.since.get_or_insert_with(Instant::now);
         tracing::debug!(number = self.count, ?error, "a body broke off");
         match self.pauses.next() {
-            Some(pause)
-                if error.class().is_transient() && since.elapsed() + pause < self.patience.deadline =>
-            {
+            Some(pause) if error.class().is_transient() && since.elapsed() + pause < self.patience.deadline => {
                 tokio::time::sleep(pause).await;
                 Ok(())
             }
@@ -135,8 +133,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_passes_is_tried_again_and_what_stays_is_not() {
-        let failing = |class: Class, until: u32| move |number: u32| async move {
-            if number < until { Err(StoreError::new(class, "no")) } else { Ok(number) }
+        let failing = |class: Class, until: u32| {
+            move |number: u32| async move { if number < until { Err(StoreError::new(class, "no")) } else { Ok(number) } }
         };
         assert_eq!(SHORT.run("x", 0, failing(Class::Busy, 3)).await.unwrap(), 3);
         let denied = SHORT.run("x", 0, failing(Class::Denied, 3)).await.unwrap_err();

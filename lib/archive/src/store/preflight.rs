@@ -56,7 +56,10 @@ impl Preflight {
         let Some(cause) = of(first) else { return Ok(()) };
         let error = flotilla::Error::from(cause);
         let hint = error.record().hint;
-        let told = flotilla::Error::new(error.code(), format!("the store \"{}\" at {} can't do: {all}", store.name(), store.place()));
+        let told = flotilla::Error::new(
+            error.code(),
+            format!("the store \"{}\" at {} can't do: {all}", store.name(), store.place()),
+        );
         let told = match hint {
             Some(hint) => told.hint(hint),
             None => told,

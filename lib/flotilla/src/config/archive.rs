@@ -166,7 +166,8 @@ impl StoreUrl {
             "file" => {
                 let path = rest.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(rest);
                 let below = path.strip_prefix('/').filter(|below| !below.is_empty());
-                let below = below.ok_or_else(|| format!("{text:?} names no folder: write file:///path, with three slashes"))?;
+                let below =
+                    below.ok_or_else(|| format!("{text:?} names no folder: write file:///path, with three slashes"))?;
                 check_segments(below)?;
                 Ok(Self::File(PathBuf::from(path)))
             }

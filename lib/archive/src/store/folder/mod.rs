@@ -40,9 +40,9 @@ impl Folder {
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
                 refused(Error::new(Code::NotFound, format!("the store's folder {} is not there", root.display())))
             }
-            Err(source) => {
-                refused(Error::config(format!("could not look at the store's folder {}", root.display())).source(source))
-            }
+            Err(source) => refused(
+                Error::config(format!("could not look at the store's folder {}", root.display())).source(source),
+            ),
         }
     }
 

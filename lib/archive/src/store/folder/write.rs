@@ -54,7 +54,10 @@ impl Folder {
                 // Not for lack of the object, but for what stands in its way.
                 io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => StoreError::new(
                     Class::Other,
-                    format!("could not write \"{key}\" in {}: a folder and an object can't share a name", folder.root.display()),
+                    format!(
+                        "could not write \"{key}\" in {}: a folder and an object can't share a name",
+                        folder.root.display()
+                    ),
                 ),
                 _ => folder.failed("write", &key, e),
             })?;
@@ -105,7 +108,8 @@ impl Folder {
                 }
                 Err(error) if over == Over::Keep && error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
                 // Whoever deleted the last object of the folder took the folder, too.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && making.path.exists() && self.root.is_dir() => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && making.path.exists() && self.root.is_dir() => {
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -11,9 +11,8 @@ impl S3 {
     /// and doesn't list it, has proven that it isn't there.
     pub(super) async fn prove_absent(&self, key: &str) -> Result<StoreError> {
         let request = self.client.list_objects_v2().bucket(&*self.bucket).prefix(key).max_keys(1);
-        let listed = request.send().await.map_err(|error| {
-            failure::of(&self.object("prove the absence of", key), error)
-        })?;
+        let listed =
+            request.send().await.map_err(|error| failure::of(&self.object("prove the absence of", key), error))?;
         // The shortest name with this beginning comes first: the name itself, if it is there.
         if listed.contents().first().and_then(|object| object.key()) == Some(key) {
             return Err(StoreError::new(

@@ -18,21 +18,30 @@ pub(super) fn class(status: u16, code: Option<&str>) -> (Class, Option<&'static 
         (404, NO_SUCH_KEY) => (Class::Absent, None),
         (404, "NoSuchBucket") => (Class::Other, Some("Create the bucket, or correct the store's url.")),
         (404, "NoSuchUpload") => (Class::Other, None),
-        (404, _) => (
-            Class::Other,
-            Some("This answer is no proof that the object is missing; is the endpoint an S3 service's?"),
-        ),
-        (412, _) => (Class::Changed, None),
-        (400, "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch" | "IncompleteBody") => {
-            (Class::Corrupt, None)
+        (404, _) => {
+            (Class::Other, Some("This answer is no proof that the object is missing; is the endpoint an S3 service's?"))
         }
+        (412, _) => (Class::Changed, None),
+        (
+            400,
+            "BadDigest"
+            | "InvalidDigest"
+            | "XAmzContentChecksumMismatch"
+            | "XAmzContentSHA256Mismatch"
+            | "IncompleteBody",
+        ) => (Class::Corrupt, None),
         (400, "RequestTimeout") | (408 | 425 | 429, _) | (409, "ConditionalRequestConflict" | "OperationAborted") => {
             (Class::Busy, None)
         }
-        (403, "RequestTimeTooSkewed") => (Class::Denied, Some("Set the clock: it differs from the service's too much.")),
-        (400, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "AuthorizationHeaderMalformed") | (401 | 403, _) => (
+        (403, "RequestTimeTooSkewed") => {
+            (Class::Denied, Some("Set the clock: it differs from the service's too much."))
+        }
+        (400, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "AuthorizationHeaderMalformed")
+        | (401 | 403, _) => (
             Class::Denied,
-            Some("Check the credentials and what their policy allows: get, put, list and delete below the store's path."),
+            Some(
+                "Check the credentials and what their policy allows: get, put, list and delete below the store's path.",
+            ),
         ),
         (301 | 307, _) => (Class::Other, Some("Correct the store's region or endpoint.")),
         // 501 and 505 don't pass.
@@ -69,7 +78,9 @@ where
             StoreError::new(class, format!("could not {what}: an answer that can't be read (status {status})"))
                 .source(error)
         }
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => unsent(what, error),
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
+            unsent(what, error)
+        }
         _ => StoreError::new(Class::Other, format!("could not {what}")).source(error),
     }
 }
@@ -108,7 +119,9 @@ mod tests {
     #[test]
     fn only_a_missing_key_is_absent() {
         for status in 100..600 {
-            for code in [None, Some("NoSuchBucket"), Some("AccessDenied"), Some("NotFound"), Some("NoSuchUpload"), Some("")] {
+            for code in
+                [None, Some("NoSuchBucket"), Some("AccessDenied"), Some("NotFound"), Some("NoSuchUpload"), Some("")]
+            {
                 assert_ne!(class(status, code).0, Class::Absent, "{status} {code:?}");
             }
             assert_eq!(class(status, Some("NoSuchKey")).0 == Class::Absent, status == 404, "{status}");

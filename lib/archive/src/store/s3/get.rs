@@ -149,7 +149,10 @@ impl Reading {
                 Err(_) => {
                     return Err(StoreError::new(
                         Class::Unreachable,
-                        format!("could not {what}: it stood still for {stall:?}, {} bytes before its end", left(&self.rest)),
+                        format!(
+                            "could not {what}: it stood still for {stall:?}, {} bytes before its end",
+                            left(&self.rest)
+                        ),
                     ));
                 }
             }
@@ -161,7 +164,10 @@ impl Reading {
         let chunk = chunk.ok_or_else(broken)?.map_err(|error| broken().source(error))?;
         let size = chunk.len() as u64;
         if size > left(&self.rest) {
-            return Err(StoreError::new(Class::Corrupt, format!("could not {what}: there is more than its length says")));
+            return Err(StoreError::new(
+                Class::Corrupt,
+                format!("could not {what}: there is more than its length says"),
+            ));
         }
         if let Some(digest) = &mut self.digest {
             digest.update(&chunk);

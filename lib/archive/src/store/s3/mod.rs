@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use aws_config::BehaviorVersion;
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -42,7 +43,7 @@ impl S3 {
         let (http, others) = connection::clients(store, patience)?;
         // Trying again, and what counts as standing still, is the same for all stores: not the client's.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(others)
+            .http_client(others.clone())
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -51,7 +52,11 @@ impl S3 {
         }
         if store.profile.is_some() || store.credentials_file.is_some() {
             // What the topology names goes before what the environment says.
-            let mut provider = ProfileFileCredentialsProvider::builder();
+            // A profile may take a role, which another service gives: for that, there is a region.
+            let region = Region::new(store.region.clone().unwrap_or_else(|| REGION.to_owned()));
+            let surroundings =
+                ProviderConfig::without_region().with_http_client(others.clone()).with_region(Some(region));
+            let mut provider = ProfileFileCredentialsProvider::builder().configure(&surroundings);
             if let Some(profile) = &store.profile {
                 provider = provider.profile_name(profile);
             }

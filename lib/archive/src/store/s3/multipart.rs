@@ -243,7 +243,9 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if self.aborts && let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if self.aborts
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
             let open = Self { s3: self.s3.clone(), key: self.key.clone(), id: self.id.clone(), aborts: false };
             runtime.spawn(async move { open.abort().await });
         }
@@ -268,8 +270,9 @@ impl Parts {
                     part.extend_from_slice(&chunk);
                 }
                 Some(Err(source)) => {
-                    return Err(StoreError::new(Class::Other, format!("could not {what}: its source failed"))
-                        .source(source));
+                    return Err(
+                        StoreError::new(Class::Other, format!("could not {what}: its source failed")).source(source)
+                    );
                 }
             }
         }

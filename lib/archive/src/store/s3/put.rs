@@ -82,7 +82,8 @@ impl S3 {
         match worst {
             None => Ok(()),
             Some((class, code, key)) => {
-                let why = format!("could not {what}: the service says {code} of \"{key}\" and {} more", failures.len() - 1);
+                let why =
+                    format!("could not {what}: the service says {code} of \"{key}\" and {} more", failures.len() - 1);
                 Err(StoreError::new(*class, why))
             }
         }
