@@ -63,7 +63,7 @@ fn what_passes_is_tried_again() {
             assert_eq!(listed(&store, Listing::default()).await.expect(&told), ["x"], "{told}");
             store.delete(["x"]).await.expect(&told);
             assert!(direct.get("x").await.unwrap_err().is_absent(), "{told}");
-            assert_eq!((bench.proxy.count("PUT", "/x"), bench.proxy.count("HEAD", "/x")), (3, 1), "{told}");
+            assert_eq!((bench.proxy.count("PUT", "/x"), bench.proxy.count("HEAD", "/x")), (3, 3), "{told}");
         }
     });
 }
@@ -139,13 +139,16 @@ fn a_body_that_breaks_off_is_taken_up_where_it_was() {
         let (store, direct) = bench.stores("broken").await;
         let content = noise(3_000_000);
         direct.put("x", content.clone(), Over::Replace).await.unwrap();
-        for fault in [Fault::Cut(1_000_000), Fault::Stall(1_000_000), Fault::Cut(0), Fault::Cut(2_999_999)] {
+        // The last one's second answer is a single byte, which arrives.
+        let faults =
+            [(Fault::Cut(1_000_000), 3), (Fault::Stall(1_000_000), 3), (Fault::Cut(0), 3), (Fault::Cut(2_999_999), 2)];
+        for (fault, requests) in faults {
             bench.proxy.clear();
             bench.proxy.rule(Rule::new("GET", "/x", fault).times(2));
             let read =
                 store.get("x").await.unwrap().collect(4 << 20).await.unwrap_or_else(|e| panic!("{fault:?}: {e:?}"));
             assert!(read == content, "{fault:?}");
-            assert_eq!(bench.proxy.count("GET", "/x"), 3, "{fault:?}");
+            assert_eq!(bench.proxy.count("GET", "/x"), requests, "{fault:?}");
         }
         // Slow, but not standing still: it is left alone. 60 pieces, 0.1 s each: longer than a stall.
         bench.proxy.clear();

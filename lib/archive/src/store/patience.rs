@@ -16,7 +16,7 @@ const ATTEMPTS: usize = 30;
 /// Slower than this over a whole stall's time counts as standing still, in bytes.
 pub(super) const PROGRESS: u64 = 64 << 10;
 /// What an upload must make at least, in bytes a second.
-const SLOWEST: u64 = 64 << 10;
+const SLOWEST: u64 = 256 << 10;
 
 /// How long a store is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Patience {
     pub connect: Duration,
     /// For the beginning of an answer, and for more of it.
     pub stall: Duration,
-    /// For a request, with all its attempts. A body that makes progress may take longer.
+    /// For a request, with all its attempts. A body takes the time that it needs besides.
     pub deadline: Duration,
 }
 
@@ -53,8 +53,8 @@ impl Patience {
     where
         F: Future<Output = Result<T>>,
     {
-        let end = Instant::now() + self.deadline;
-        let each = self.stall + Duration::from_secs(sent / SLOWEST);
+        let sending = Duration::from_secs(sent / SLOWEST);
+        let (end, each) = (Instant::now() + self.deadline + sending, self.stall + sending);
         let (count, last) = (AtomicU32::new(0), Mutex::new(None));
         let once = || async {
             let number = count.fetch_add(1, Ordering::Relaxed) + 1;
@@ -74,7 +74,7 @@ impl Patience {
             let seen = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
             let late = StoreError::new(
                 seen.as_ref().map_or(Class::Unreachable, StoreError::class),
-                format!("{what}: gave up after {:?}", self.deadline),
+                format!("{what}: gave up after {:?}", self.deadline + sending),
             );
             Err(match seen {
                 Some(seen) => late.source(seen),

@@ -50,8 +50,23 @@ pub(super) fn class(status: u16, code: Option<&str>) -> (Class, Option<&'static 
     }
 }
 
-/// A failed request as the failure that it is; `what` is what couldn't be done.
+/// A failed request as the failure that it is; `what` is what couldn't be done. That an object is
+/// missing is no answer to it.
 pub(super) fn of<E>(what: &str, error: SdkError<E, HttpResponse>) -> StoreError
+where
+    E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let failure = of_reading(what, error);
+    if !failure.is_absent() {
+        return failure;
+    }
+    StoreError::new(Class::Other, format!("could not {what}: the service speaks of a missing object"))
+        .hint("Is the endpoint an S3 service's?")
+        .source(failure)
+}
+
+/// The same of reading an object, which may be missing.
+pub(super) fn of_reading<E>(what: &str, error: SdkError<E, HttpResponse>) -> StoreError
 where
     E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
 {

@@ -70,7 +70,7 @@ impl S3 {
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => {
-                let failure = failure::of(what, error);
+                let failure = failure::of_reading(what, error);
                 return Err(match failure.class() {
                     Class::Absent if known.is_some() => changed(what),
                     Class::Absent => self.prove_absent(key).await?,
