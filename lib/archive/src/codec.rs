@@ -42,8 +42,7 @@ pub enum Codec {
 
 impl Codec {
     /// All, in the order in which an object of unknown packing is looked for.
-    pub const PROBED: [Self; 7] =
-        [Self::Lz4, Self::Zstd, Self::None, Self::Gzip, Self::Brotli, Self::Lzma, Self::Lzo];
+    pub const PROBED: [Self; 7] = [Self::Lz4, Self::Zstd, Self::None, Self::Gzip, Self::Brotli, Self::Lzma, Self::Lzo];
 
     /// The extension, without a dot; empty of no packing.
     pub const fn extension(self) -> &'static str {

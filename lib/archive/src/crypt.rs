@@ -157,7 +157,11 @@ impl<R: Read> Decrypting<R> {
             // The mark is authentic, so a mark at a wrong place was put there by whoever has the key.
             let last = sealed.len() < SEALED;
             if last != (mark == FINAL) {
-                return corrupt(if last { "the encrypted stream is cut off" } else { "the encrypted stream goes on behind its end" });
+                return corrupt(if last {
+                    "the encrypted stream is cut off"
+                } else {
+                    "the encrypted stream goes on behind its end"
+                });
             }
             self.filled += length;
             self.ended = last;

@@ -6,4 +6,4 @@ mod own;
 
 pub use backup::BackupName;
 pub use object::{BACKUPS, CATCHUP, Object, PARTS, WAL, files_metadata, metadata, part, sentinel, wal};
-pub use own::{OWN, sidecar, sidecar_of, has_segment_run};
+pub use own::{OWN, has_segment_run, sidecar, sidecar_of};

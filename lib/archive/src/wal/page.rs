@@ -11,8 +11,7 @@ pub struct Magic(pub u16);
 
 impl Magic {
     /// PostgreSQL 13 to 18.
-    const KNOWN: [(u16, u32); 6] =
-        [(0xD106, 13), (0xD10D, 14), (0xD110, 15), (0xD113, 16), (0xD116, 17), (0xD118, 18)];
+    const KNOWN: [(u16, u32); 6] = [(0xD106, 13), (0xD10D, 14), (0xD110, 15), (0xD113, 16), (0xD116, 17), (0xD118, 18)];
 
     /// The major version that writes it.
     pub fn major(self) -> Option<u32> {
