@@ -48,8 +48,8 @@ fn a_missing_program_is_named_with_what_brings_it() {
         "refused",
         |stack, run| run.env("FLOTILLA_CACHE", stack.sandbox.path().join("empty")),
         [
-            "empty/venv/bin/patroni is not installed",
-            "hint: Run compose/install, which installs what is missing: patroni 4.1.5 (by compose/install).",
+            "empty/minio/current/minio is not installed",
+            "hint: Run compose/install, which installs what is missing: MinIO (by compose/install), patroni 4.1.5 (by compose/install).",
         ],
     );
 }
