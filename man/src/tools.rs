@@ -16,7 +16,12 @@ pub(crate) struct Documented {
 
 /// Every tool, in the order of the README.
 pub(crate) fn all() -> Vec<Documented> {
-    vec![Documented::of::<shardctl::Cli>(), Documented::of::<migrate::Cli>(), Documented::of::<poolcfg::Cli>()]
+    vec![
+        Documented::of::<shardctl::Cli>(),
+        Documented::of::<migrate::Cli>(),
+        Documented::of::<walg_wrap::Cli>(),
+        Documented::of::<poolcfg::Cli>(),
+    ]
 }
 
 impl Documented {

@@ -1,11 +1,13 @@
 //! Archives in WAL-G's storage layout: what `walg-wrap` writes, checks and reads, and `pitr`
 //! restores from. Either of WAL-G and Flotilla restores what the other wrote.
 //!
-//! Formats alone, over [`std::io::Read`] and [`std::io::Write`]: what holds the objects is in a
-//! module of its own. Everything that reads foreign bytes streams, keeps a bound on its memory, and
+//! Formats work over [`std::io::Read`] and [`std::io::Write`]; what holds the objects is [`store`], and
+//! [`Archive`] puts both together for a shard. Everything that reads foreign bytes streams, keeps a bound on its memory, and
 //! ends on an error that says [`Corrupt`] where the bytes are at fault.
 
+pub mod archive;
 pub mod backup;
+pub mod catalog;
 pub mod codec;
 mod corrupt;
 pub mod crypt;
@@ -17,4 +19,6 @@ pub mod store;
 pub mod tarball;
 pub mod wal;
 
+pub use archive::Archive;
+pub use catalog::Catalog;
 pub use corrupt::Corrupt;

@@ -103,6 +103,7 @@ pub struct Error {
     hint: Option<String>,
     sqlstate: Option<String>,
     retryable: Option<bool>,
+    exit: Option<Exit>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -112,7 +113,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error with a message worded as PostgreSQL words its own: lower case, no period.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, sqlstate: None, retryable: None, source: None }
+        Self { code, message: message.into(), hint: None, sqlstate: None, retryable: None, exit: None, source: None }
     }
 
     /// A usage error.
@@ -168,6 +169,13 @@ impl Error {
         self
     }
 
+    /// Overrides what the code says about how a run ends on this error.
+    #[must_use]
+    pub fn exits(mut self, exit: Exit) -> Self {
+        self.exit = Some(exit);
+        self
+    }
+
     /// What caused it. Attached, never formatted into the message.
     #[must_use]
     pub fn source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -197,7 +205,7 @@ impl Error {
 
     /// The exit code of a run that ends on this error.
     pub fn exit(&self) -> Exit {
-        self.code.exit()
+        self.exit.unwrap_or_else(|| self.code.exit())
     }
 
     /// The causes, outermost first.

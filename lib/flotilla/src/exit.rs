@@ -20,6 +20,9 @@ pub enum Exit {
     Usage,
     /// 70: a bug in the tool.
     Internal,
+    /// 126: whoever called must stop. For a program that is called by PostgreSQL's recovery, which takes
+    /// anything up to 125 for "there is no such file"; no other verb ends so.
+    Stop,
 }
 
 /// One row of the exit-code table, as man pages and `docs/contract.md` print it.
@@ -52,6 +55,7 @@ impl Exit {
             Self::Refused => 3,
             Self::Internal => 70,
             Self::TryLater => 75,
+            Self::Stop => 126,
         }
     }
 

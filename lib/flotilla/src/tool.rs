@@ -41,6 +41,11 @@ pub trait Tool: Parser + Send + 'static {
 
     /// Runs the verb.
     fn run(self, cx: Context) -> BoxFuture<'static, Result<()>>;
+
+    /// How the process ends, whatever ended it: for a verb whose caller has a table of its own.
+    fn exit(exit: Exit) -> Exit {
+        exit
+    }
 }
 
 /// The whole of a tool's `main`.
@@ -50,21 +55,20 @@ pub fn main<T: Tool>() -> ExitCode {
     let parsed = command::<T>().try_get_matches().and_then(|matches| T::from_arg_matches(&matches));
     let tool = match parsed {
         Ok(tool) => tool,
-        Err(error) => return without_arguments(T::NAME, T::VERBS, &error, command::<T>()),
+        Err(error) => return T::exit(without_arguments(T::NAME, T::VERBS, &error, command::<T>())).into(),
     };
     let (verb, global) = (tool.verb(), tool.global().clone());
-    drive(T::NAME, verb, global, Box::new(move |cx| tool.run(cx)))
+    let (exit, signal) = drive(T::NAME, verb, global, Box::new(move |cx| tool.run(cx)));
+    if let Some(number) = signal {
+        signal::die(number);
+    }
+    T::exit(exit).into()
 }
 
 /// A call that can't be run: a usage error, unless it lacks arguments and asks for the schema alone.
-fn without_arguments(
-    tool: &'static str,
-    verbs: &'static [Verb],
-    error: &clap::Error,
-    command: clap::Command,
-) -> ExitCode {
+fn without_arguments(tool: &'static str, verbs: &'static [Verb], error: &clap::Error, command: clap::Command) -> Exit {
     match schema::of(verbs, error, command) {
-        Some(verb) => finish(tool, Exit::Ok, schema::print(verb)).into(),
+        Some(verb) => finish(tool, Exit::Ok, schema::print(verb)),
         None => usage(error),
     }
 }
@@ -80,26 +84,28 @@ fn command<T: Tool>() -> clap::Command {
 type Run = Box<dyn FnOnce(Context) -> BoxFuture<'static, Result<()>>>;
 
 /// Help goes to standard output with 0, a usage error to standard error with 2.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error) -> Exit {
     let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     match error.print().and_then(|()| io::stdout().flush()) {
-        Err(e) if help && e.kind() != io::ErrorKind::BrokenPipe => Exit::Failed.into(),
-        _ if help => Exit::Ok.into(),
-        _ => Exit::Usage.into(),
+        Err(e) if help && e.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
+        _ if help => Exit::Ok,
+        _ => Exit::Usage,
     }
 }
 
-fn drive(tool: &'static str, verb: &'static Verb, global: Global, run: Run) -> ExitCode {
+/// How the run ended, and the signal that the process must die by.
+fn drive(tool: &'static str, verb: &'static Verb, global: Global, run: Run) -> (Exit, Option<i32>) {
     log::start(global.verbose, global.quiet);
     std::panic::set_hook(Box::new(|info| tracing::error!("{info}")));
     if global.schema {
-        return finish(tool, Exit::Ok, schema::print(verb)).into();
+        return (finish(tool, Exit::Ok, schema::print(verb)), None);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(e) => {
-            return finish(tool, Exit::Ok, Err(Error::internal("could not start the runtime").source(e))).into();
+            let error = Error::internal("could not start the runtime").source(e);
+            return (finish(tool, Exit::Ok, Err(error)), None);
         }
     };
     let (exit, signal) = runtime.block_on(async {
@@ -117,10 +123,7 @@ fn drive(tool: &'static str, verb: &'static Verb, global: Global, run: Run) -> E
     });
     // A thread that is blocked in a read of standard input must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(10));
-    if let Some(number) = signal {
-        signal::die(number);
-    }
-    exit.into()
+    (exit, signal)
 }
 
 /// Jitter, lock, then the verb itself.

@@ -1,0 +1,153 @@
+//! Reading objects: compared with their sums, decrypted, unpacked.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use flotilla::{Error, Result};
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+
+use super::{Archive, failed};
+use crate::Corrupt;
+use crate::codec::Codec;
+use crate::crypt::{Decrypting, Key};
+use crate::digest::{Passed, Summing};
+use crate::documents::Sidecar;
+use crate::names;
+use crate::store::Body;
+
+/// How many pieces of a body may wait to be unpacked.
+const WAITING: usize = 16;
+/// A document larger than this is none, in bytes.
+const DOCUMENT: usize = 64 << 20;
+
+/// What was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The object as it is in the store.
+    pub stored: Passed,
+    /// Its content.
+    pub content: Passed,
+    /// Whether sums were kept beside it, with which it was compared.
+    pub compared: bool,
+}
+
+impl Archive {
+    /// Reads an object's content by `work`, which must read it to its end before what it has made of it
+    /// may be trusted; an error of this function says that it may not.
+    pub async fn read<T, F>(&self, key: &str, codec: Codec, work: F) -> Result<(Opened, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
+    {
+        let (body, sums) = tokio::try_join!(async { Ok(self.store().get(key).await?) }, self.sums(key))?;
+        self.read_body(key, codec, body, sums, work).await
+    }
+
+    /// The same of a body that is there already, and its sums where they are known.
+    pub async fn read_body<T, F>(
+        &self,
+        key: &str,
+        codec: Codec,
+        mut body: Body,
+        sums: Option<Sidecar>,
+        work: F,
+    ) -> Result<(Opened, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
+    {
+        let (send, receive) = mpsc::channel::<io::Result<Bytes>>(WAITING);
+        let secret = self.key.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            open(Pieces { receive, piece: Bytes::new() }, codec, secret.as_deref(), work)
+        });
+        while let Some(piece) = body.next().await {
+            // Whoever has stopped reading says why below.
+            if send.send(piece.map_err(io::Error::from)).await.is_err() {
+                break;
+            }
+        }
+        drop(send);
+        let done = work.await.map_err(|e| Error::internal("unpacking an object failed").source(e))?;
+        let (stored, content, value) = done.map_err(|error| failed(key, error))?;
+        if let Some(sums) = &sums {
+            sums.compare(stored).map_err(|corrupt| failed(key, corrupt.into()))?;
+        }
+        Ok((Opened { stored, content, compared: sums.is_some() }, value))
+    }
+
+    /// Reads a small object that is neither packed nor encrypted, and compares it with its sums.
+    pub async fn read_plain(&self, key: &str) -> Result<Bytes> {
+        let (content, sums) =
+            tokio::try_join!(async { Ok(self.store().get(key).await?.collect(DOCUMENT).await?) }, self.sums(key))?;
+        if let Some(sums) = sums {
+            let passed = Passed { bytes: content.len() as u64, sum: crate::digest::Sum::of(&content) };
+            sums.compare(passed).map_err(|corrupt| failed(key, corrupt.into()))?;
+        }
+        Ok(content)
+    }
+
+    /// The sums of an object; none where it is proven that there are none.
+    pub async fn sums(&self, key: &str) -> Result<Option<Sidecar>> {
+        let name = names::sidecar(key);
+        match self.store().get(&name).await {
+            Ok(body) => {
+                let bytes = body.collect(DOCUMENT).await?;
+                Ok(Some(Sidecar::parse(key, &bytes).map_err(|corrupt| failed(&name, corrupt.into()))?))
+            }
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn open<T>(
+    pieces: Pieces,
+    codec: Codec,
+    key: Option<&Key>,
+    work: impl FnOnce(&mut dyn Read) -> io::Result<T>,
+) -> io::Result<(Passed, Passed, T)> {
+    let mut stored = Summing::new(pieces);
+    let (content, value) = match key {
+        None => unpack(&mut stored, codec, work)?,
+        Some(key) => unpack(Decrypting::new(&mut stored, key)?, codec, work)?,
+    };
+    // What the codec didn't need belongs to the sum as well.
+    io::copy(&mut stored, &mut io::sink())?;
+    Ok((stored.finish().1, content, value))
+}
+
+fn unpack<T>(
+    packed: impl Read + Send,
+    codec: Codec,
+    work: impl FnOnce(&mut dyn Read) -> io::Result<T>,
+) -> io::Result<(Passed, T)> {
+    let mut content = Summing::new(codec.reader(packed)?);
+    let value = work(&mut content)?;
+    // A codec knows only at its end that the object was whole.
+    if io::copy(&mut content, &mut io::sink())? > 0 {
+        return Err(Corrupt::new("there is more in the object than was expected").into());
+    }
+    Ok((content.finish().1, value))
+}
+
+/// A body's pieces, as a reader on a thread of its own.
+struct Pieces {
+    receive: mpsc::Receiver<io::Result<Bytes>>,
+    piece: Bytes,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.receive.blocking_recv() {
+                None => return Ok(0),
+                Some(piece) => self.piece = piece?,
+            }
+        }
+        let taken = self.piece.len().min(buffer.len());
+        buffer[..taken].copy_from_slice(&self.piece.split_to(taken));
+        Ok(taken)
+    }
+}

@@ -1,0 +1,172 @@
+//! Writing objects: packed, encrypted, summed, and only then there.
+
+use std::io::{self, Write};
+
+use bytes::{Bytes, BytesMut};
+use flotilla::{Error, Result};
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{Archive, failed};
+use crate::codec::Codec;
+use crate::crypt::{Encrypting, Key};
+use crate::digest::{Passed, Summing};
+use crate::documents::Sidecar;
+use crate::names;
+use crate::store::{Over, Put, Upload};
+
+/// How much is handed to the store at once, in bytes.
+const CHUNK: usize = 1 << 20;
+/// How many such pieces may wait for the store.
+const WAITING: usize = 4;
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The object as it is in the store.
+    pub stored: Passed,
+    /// Its content.
+    pub content: Passed,
+    /// False when there was an object of this name already, which stays as it is.
+    pub written: bool,
+}
+
+impl Archive {
+    /// Writes an object from what `fill` writes, and its sums. The object appears when `fill` has ended
+    /// well and everything has arrived; in memory are a few pieces of it.
+    pub async fn write<T, F>(
+        &self,
+        key: &str,
+        codec: Codec,
+        over: Over,
+        system: Option<u64>,
+        fill: F,
+    ) -> Result<(Sealed, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
+    {
+        let (send, receive) = mpsc::channel::<io::Result<Bytes>>(WAITING);
+        let secret = self.key.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let pipe = Pipe { send: send.clone(), buffer: BytesMut::with_capacity(CHUNK) };
+            let filled =
+                fill_sealed(pipe, codec, secret.as_deref(), fill).and_then(|(mut pipe, stored, content, value)| {
+                    pipe.flush()?;
+                    Ok((stored, content, value))
+                });
+            // The upload must not take the end of the pipe for the end of the object.
+            if let Err(error) = &filled {
+                let _ = send.blocking_send(Err(io::Error::other(error.to_string())));
+            }
+            filled
+        });
+        let how = Upload { over, parallelism: 2, ..Upload::default() };
+        let put = self.store().upload(key, ReceiverStream::new(receive).boxed(), how).await;
+        let filled = work.await.map_err(|e| Error::internal("packing an object failed").source(e))?;
+        // Where both failed, the cause is the one that came first: a store that hung up breaks the pipe.
+        let put = match (put, &filled) {
+            (Ok(Put::Exists), Err(fault)) if fault.kind() == io::ErrorKind::BrokenPipe => return Err(exists(key)),
+            (Err(error), Err(fault)) if fault.kind() == io::ErrorKind::BrokenPipe => return Err(error.into()),
+            (Err(error), Ok(_)) => return Err(error.into()),
+            (Ok(put), _) => Some(put),
+            (Err(_), Err(_)) => None,
+        };
+        let (stored, content, value) = filled.map_err(|error| failed(key, error))?;
+        let written = matches!(put, Some(Put::Written { .. }));
+        if written {
+            self.write_sums(&Sidecar::new(key, stored, Some(content), system)).await?;
+        }
+        Ok((Sealed { stored, content, written }, value))
+    }
+
+    /// Packs and encrypts content in memory: the object, and its sums as [`Self::write`] would keep them.
+    pub fn seal(&self, codec: Codec, content: &[u8]) -> Result<(Bytes, Passed, Passed)> {
+        let sealed = fill_sealed(Vec::new(), codec, self.key.as_deref(), |sink| sink.write_all(content));
+        let (bytes, stored, content, ()) = sealed.map_err(|e| Error::internal("packing in memory failed").source(e))?;
+        Ok((bytes.into(), stored, content))
+    }
+
+    /// Writes a small object as it is, neither packed nor encrypted, and its sums.
+    pub async fn write_plain(&self, key: &str, content: Bytes, over: Over, system: Option<u64>) -> Result<Put> {
+        let passed = Passed { bytes: content.len() as u64, sum: crate::digest::Sum::of(&content) };
+        let put = self.store().put(key, content, over).await?;
+        if put != Put::Exists {
+            self.write_sums(&Sidecar::new(key, passed, Some(passed), system)).await?;
+        }
+        Ok(put)
+    }
+
+    /// Writes the sums of an object, which must be there.
+    pub async fn write_sums(&self, sums: &Sidecar) -> Result<()> {
+        let name = names::sidecar(&sums.object);
+        self.store().put(&name, sums.to_json().into(), Over::Replace).await?;
+        Ok(())
+    }
+}
+
+/// Content → packing → encryption → sink, summed at both ends: the sink, what it got, what went in.
+fn fill_sealed<W: Write, T>(
+    sink: W,
+    codec: Codec,
+    key: Option<&Key>,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+) -> io::Result<(W, Passed, Passed, T)> {
+    let stored = Summing::new(sink);
+    let (stored, content, value) = match key {
+        None => fill_packed(stored, codec, fill)?,
+        Some(key) => {
+            let (sealed, content, value) = fill_packed(Encrypting::new(stored, key)?, codec, fill)?;
+            (sealed.finish()?, content, value)
+        }
+    };
+    let (sink, passed) = stored.finish();
+    Ok((sink, passed, content, value))
+}
+
+fn fill_packed<W: Write, T>(
+    sink: W,
+    codec: Codec,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+) -> io::Result<(W, Passed, T)> {
+    let mut content = Summing::new(codec.writer(sink, None)?);
+    let value = fill(&mut content)?;
+    let (packer, passed) = content.finish();
+    Ok((packer.finish()?, passed, value))
+}
+
+/// An object that was there before all of the new one was made.
+fn exists(key: &str) -> Error {
+    Error::new(flotilla::Code::Mismatch, format!("there is an object \"{key}\" already"))
+        .hint("It stays as it is. Look at what wrote it.")
+}
+
+/// Hands bytes over to the upload; waits where that is slower.
+struct Pipe {
+    send: mpsc::Sender<io::Result<Bytes>>,
+    buffer: BytesMut,
+}
+
+impl Pipe {
+    fn hand_over(&mut self) -> io::Result<()> {
+        let piece = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(CHUNK)).freeze();
+        self.send.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = CHUNK - self.buffer.len();
+        let taken = bytes.len().min(room);
+        self.buffer.extend_from_slice(&bytes[..taken]);
+        if self.buffer.len() == CHUNK {
+            self.hand_over()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() { Ok(()) } else { self.hand_over() }
+    }
+}

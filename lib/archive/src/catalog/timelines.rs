@@ -1,0 +1,30 @@
+//! The timelines of an archive, and the ways to them.
+
+use super::Catalog;
+use crate::wal::{History, Timeline, WalFile};
+
+impl Catalog {
+    /// Every timeline of which there is anything.
+    pub fn timelines(&self) -> Vec<Timeline> {
+        let mut all: Vec<Timeline> = self.wal.keys().map(|file| file.timeline()).collect();
+        all.extend(self.backups.iter().map(super::Backup::timeline));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// The newest timeline of which there is anything.
+    pub fn latest_timeline(&self) -> Option<Timeline> {
+        self.timelines().pop()
+    }
+
+    /// The way to a timeline. The first timeline has no history file; another one without can't be
+    /// reached, since where it left the others isn't known.
+    pub fn way_to(&self, timeline: Timeline) -> Option<History> {
+        if let Some(history) = self.histories.get(&timeline) {
+            return Some(history.clone());
+        }
+        let has_file = self.wal.contains_key(&WalFile::History(timeline));
+        (timeline == Timeline(1) && !has_file).then(|| History::first(timeline))
+    }
+}

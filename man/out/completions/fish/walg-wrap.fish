@@ -1,0 +1,87 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_walg_wrap_global_optspecs
+    string join \n o/output= q/quiet v/verbose config= t/target= all j/jobs= deadline= dry-run yes confirm= lock-wait= jitter= reason= schema h/help V/version
+end
+
+function __fish_walg_wrap_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_walg_wrap_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_walg_wrap_using_subcommand
+    set -l cmd (__fish_walg_wrap_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l all -d 'Work on every target'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l yes -d 'Consent to what can\'t be undone'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s V -l version -d 'Print version'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "wal-push" -d 'Put a file of the WAL into the archive; for `archive_command`'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "wal-fetch" -d 'Get a file of the WAL out of the archive; for `restore_command`'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l store -d 'Archive into this store instead of the first' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l all -d 'Work on every target'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l yes -d 'Consent to what can\'t be undone'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l for -d 'Who asks, which decides how a failure ends' -r -f -a "pitr\t'A restore: 1 is a proven absence, 126 any other failure'
+standby\t'A standby: every failure is 1'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l store -d 'Fetch from this store instead of the first' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l all -d 'Work on every target'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l yes -d 'Consent to what can\'t be undone'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-fetch" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,0 +1,67 @@
+//! The cluster that a file of the WAL belongs to, by the files beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flotilla::config::Shard;
+use flotilla::{Code, Context, Error, Result};
+use flotilla_archive::archive::Pin;
+use flotilla_archive::backup::Control;
+
+/// The one shard that this call is about.
+pub(crate) fn one_shard(cx: &Context) -> Result<Shard> {
+    let mut targets = cx.targets()?;
+    match (targets.pop(), targets.is_empty()) {
+        (Some(target), true) => target.shard().cloned().ok_or_else(|| {
+            Error::new(
+                Code::Unsupported,
+                format!("\"{}\" is a {}, and only shards have archives", target.name, target.kind_name()),
+            )
+            .hint("Name a shard, or one of its nodes.")
+        }),
+        _ => Err(Error::usage("a file of the WAL is of one shard").hint("Name it with -t SHARD.")),
+    }
+}
+
+/// The cluster whose data folder a file lies in.
+pub(crate) struct Cluster {
+    /// What `global/pg_control` says.
+    pub(crate) control: Control,
+    /// PostgreSQL's major version, as `PG_VERSION` says.
+    pub(crate) major: u32,
+}
+
+impl Cluster {
+    /// The cluster of the data folder in which `file` lies in `pg_wal`; none where `file` lies elsewhere.
+    pub(crate) fn beside(file: &Path) -> Result<Option<Self>> {
+        let Some(data) = data_folder(file) else { return Ok(None) };
+        let Some(control) = read_if_there(&data.join("global/pg_control"))? else { return Ok(None) };
+        let control = Control::parse(&control).map_err(|e| Error::from(e).within(data.display()))?;
+        let version = read_if_there(&data.join("PG_VERSION"))?.unwrap_or_default();
+        let major = std::str::from_utf8(&version).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(|| {
+            Error::new(Code::Mismatch, format!("{} has no PG_VERSION", data.display())).hint("Is it a data folder?")
+        })?;
+        Ok(Some(Self { control, major }))
+    }
+
+    /// What an archive of this cluster is pinned to.
+    pub(crate) fn pin(&self) -> Pin {
+        Pin::new(self.control.system_identifier, self.major, self.control.segment_size.bytes())
+    }
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::new(Code::Io, format!("could not read {}", path.display()))
+            .hint("This runs as the server's own user, called by the server.")
+            .source(e)),
+    }
+}
+
+/// Two above the file: PostgreSQL gives paths as `pg_wal/NAME`, from its data folder.
+fn data_folder(file: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(file).ok()?;
+    Some(absolute.parent()?.parent()?.to_owned())
+}

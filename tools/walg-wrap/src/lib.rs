@@ -1,0 +1,63 @@
+//! WAL-G archives: written, checked and read, with WAL-G or without.
+
+mod cluster;
+mod wal_fetch;
+mod wal_push;
+
+use clap::{Parser, Subcommand};
+use flotilla::Context;
+use flotilla::error::Result;
+use flotilla::exit::Exit;
+use flotilla::fanout::BoxFuture;
+use flotilla::flags::{Global, STYLES};
+use flotilla::tool::Tool;
+use flotilla::verb::Verb;
+
+/// WAL-G archives: written, checked and read, with WAL-G or without
+#[derive(Parser)]
+#[command(name = "walg-wrap", version, styles = STYLES, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verbs,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Subcommand)]
+enum Verbs {
+    /// Put a file of the WAL into the archive; for `archive_command`
+    #[command(after_help = wal_push::VERB.help(), after_long_help = wal_push::VERB.long_help())]
+    WalPush(wal_push::Args),
+    /// Get a file of the WAL out of the archive; for `restore_command`
+    #[command(after_help = wal_fetch::VERB.help(), after_long_help = wal_fetch::VERB.long_help())]
+    WalFetch(wal_fetch::Args),
+}
+
+impl Tool for Cli {
+    const NAME: &'static str = "walg-wrap";
+    const VERBS: &'static [Verb] = &[wal_push::VERB, wal_fetch::VERB];
+
+    fn global(&self) -> &Global {
+        &self.global
+    }
+
+    fn verb(&self) -> &'static Verb {
+        match &self.verb {
+            Verbs::WalPush(_) => &wal_push::VERB,
+            Verbs::WalFetch(_) => &wal_fetch::VERB,
+        }
+    }
+
+    fn run(self, cx: Context) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            match self.verb {
+                Verbs::WalPush(args) => wal_push::run(&cx, args).await,
+                Verbs::WalFetch(args) => wal_fetch::run(&cx, args).await,
+            }
+        })
+    }
+
+    fn exit(exit: Exit) -> Exit {
+        wal_fetch::exit(std::env::args_os(), exit)
+    }
+}

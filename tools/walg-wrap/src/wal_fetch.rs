@@ -1,0 +1,248 @@
+//! `walg-wrap wal-fetch`: gets a file of the WAL out of the archive.
+//!
+//! PostgreSQL's recovery takes any failure of `restore_command` up to 125 for the end of the archive,
+//! and promotes with what it has. So for a restore to a point in time only a proven absence ends with
+//! 1; whatever else fails ends with 126, which makes the server stop. A standby asks again instead:
+//! for it every failure is 1, so that an outage of the store neither stops nor promotes it.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flotilla::Context;
+use flotilla::error::{Code, Error, Result};
+use flotilla::exit::Exit;
+use flotilla::record::{Line, Record, RecordInfo};
+use flotilla::verb::{Effect, Example, Scope, Verb};
+use flotilla_archive::codec::Codec;
+use flotilla_archive::store::{Entry, Listing};
+use flotilla_archive::wal::{PAGE_SIZE, PageHeader, SegmentSize, WalFile};
+use flotilla_archive::{Archive, names};
+use futures_util::TryStreamExt as _;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tempfile::NamedTempFile;
+use tokio::time::Instant;
+
+use crate::cluster::{self, Cluster};
+
+/// The verb.
+pub(crate) const VERB: Verb = Verb {
+    name: "wal-fetch",
+    effect: Effect::Changes,
+    scope: Scope::Required,
+    exclusive: false,
+    records: &[RecordInfo::of::<FetchedWal>()],
+    examples: &[
+        Example {
+            line: "walg-wrap wal-fetch -q -t s0 --for standby 000000010000000000000042 pg_wal/RECOVERYXLOG",
+            does: "What restore_command of a standby calls, as: walg-wrap wal-fetch -q -t s0 --for standby %f %p",
+        },
+        Example {
+            line: "walg-wrap wal-fetch -q -t s0 --for pitr 000000010000000000000042 pg_wal/RECOVERYXLOG",
+            does: "The same of a restore to a point in time: recovery stops when the archive fails",
+        },
+    ],
+};
+
+/// What is fetched, and for whom.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file's name, `%f` of `restore_command`
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Where it goes, `%p` of `restore_command`
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Who asks, which decides how a failure ends
+    #[arg(long = "for", value_enum, value_name = "WHO")]
+    whom: Whom,
+    /// Fetch from this store instead of the first
+    #[arg(long, value_name = "NAME")]
+    store: Option<String>,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Whom {
+    /// A restore: 1 is a proven absence, 126 any other failure
+    Pitr,
+    /// A standby: every failure is 1
+    Standby,
+}
+
+/// A file of the WAL that was fetched.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct FetchedWal {
+    /// The shard.
+    shard: Option<String>,
+    /// The store.
+    store: Option<String>,
+    /// The file's name.
+    file: Option<String>,
+    /// The object's key below the shard's prefix.
+    object: Option<String>,
+    /// The file's size, in bytes.
+    size_bytes: Option<u64>,
+    /// Whether sums were kept beside the object, with which it was compared.
+    compared: Option<bool>,
+}
+
+impl Record for FetchedWal {
+    const KIND: &'static str = "walg-wrap.wal_fetched";
+    const COLUMNS: &'static [&'static str] = &["file", "store", "size_bytes", "compared"];
+}
+
+/// How the process ends, by the words of its command line: also when these can't be parsed.
+pub(crate) fn exit(args: impl Iterator<Item = OsString>, exit: Exit) -> Exit {
+    let words: Vec<OsString> = args.skip(1).collect();
+    if exit == Exit::Ok || !words.iter().any(|word| word == "wal-fetch") {
+        return exit;
+    }
+    let asks = |whom: &str| {
+        let joined = OsString::from(format!("--for={whom}"));
+        words.contains(&joined) || words.windows(2).any(|pair| pair[0] == "--for" && pair[1] == whom)
+    };
+    if asks("standby") {
+        Exit::Failed
+    } else if asks("pitr") && exit != Exit::Failed {
+        Exit::Stop
+    } else {
+        exit
+    }
+}
+
+/// Fetches one file.
+pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
+    let began = Instant::now();
+    let shard = cluster::one_shard(cx)?;
+    let found = tokio::select! {
+        found = fetch(cx, &shard, &args) => found,
+        () = cx.deadline_passed() => Err(cx.deadline_error()),
+    };
+    match found {
+        Ok(Some(body)) => {
+            let changed = !cx.global().dry_run;
+            let line = Line::ok(Some(shard.name), changed, body, began.elapsed());
+            let status = if changed { flotilla::record::Status::Ok } else { flotilla::record::Status::Planned };
+            cx.output().line(&line.with_status(status))
+        }
+        Ok(None) => {
+            let error = Error::new(Code::NotFound, format!("there is no {} in the archive", args.file))
+                .hint("Recovery asks for more than there is; this is how it finds the end.");
+            // Asked for at the end of every recovery and every few seconds by a standby: no news.
+            if cx.global().quiet {
+                Err(error.exits(Exit::Failed))
+            } else {
+                cx.output().line(&Line::<FetchedWal>::failed(Some(shard.name), &error, began.elapsed()))
+            }
+        }
+        Err(error) => Err(error.exits(Exit::Stop)),
+    }
+}
+
+/// Fetches the file; none where it is proven that the archive has none.
+async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Result<Option<FetchedWal>> {
+    let control = Cluster::beside(&args.path)?.map(|cluster| cluster.control);
+    let size = control.as_ref().map_or(SegmentSize::DEFAULT, |control| control.segment_size);
+    let file = WalFile::parse(&args.file, size)
+        .map_err(|e| Error::input(e.to_string()).hint("This is %f of restore_command."))?;
+    let archive = Archive::open(cx.config()?, shard, args.store.as_deref()).await?;
+    let system = match &control {
+        Some(control) => Some(control.system_identifier),
+        // Where the caller has none, the archive itself says whose it is.
+        None => archive.pin().await?.and_then(|pin| pin.system_identifier.parse().ok()),
+    };
+    let Some((key, codec)) = locate(&archive, file).await? else { return Ok(None) };
+    let mut body = FetchedWal {
+        shard: Some(shard.name.clone()),
+        store: Some(archive.store().name().to_owned()),
+        file: Some(file.to_string()),
+        object: Some(key.clone()),
+        ..FetchedWal::default()
+    };
+    if cx.global().dry_run {
+        return Ok(Some(body));
+    }
+    let unwritable = {
+        let path = args.path.clone();
+        move |e| Error::new(Code::Io, format!("could not write {}", path.display())).hint("Is there room?").source(e)
+    };
+    let folder = args.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut fetched = NamedTempFile::new_in(folder).map_err(unwritable.clone())?;
+    let mut sink = fetched.reopen().map_err(unwritable.clone())?;
+    let read = archive.read(&key, codec, move |content| {
+        let mut first = vec![0; PAGE_SIZE];
+        let length = fill(content, &mut first)?;
+        first.truncate(length);
+        sink.write_all(&first)?;
+        let rest = std::io::copy(content, &mut sink)?;
+        Ok((first, length as u64 + rest))
+    });
+    let (opened, (first, length)) = read.await?;
+    check(file, &first, length, system)?;
+    fetched.flush().map_err(unwritable.clone())?;
+    fetched.persist(&args.path).map_err(|e| unwritable(e.error))?;
+    body.size_bytes = Some(length);
+    body.compared = Some(opened.compared);
+    Ok(Some(body))
+}
+
+/// The object with this file, however it is packed. Mostly as we would pack it ourselves; a listing
+/// finds the others, and proves it where there is none.
+async fn locate(archive: &Archive, file: WalFile) -> Result<Option<(String, Codec)>> {
+    let likely = names::wal(file, archive.codec());
+    match archive.store().head(&likely).await {
+        Ok(_) => return Ok(Some((likely, archive.codec()))),
+        Err(error) if error.is_absent() => {}
+        Err(error) => return Err(error.into()),
+    }
+    let plain = names::wal(file, Codec::None);
+    let entries: Vec<Entry> = archive.store().list(Listing::of(plain.as_str())).try_collect().await?;
+    for codec in Codec::PROBED {
+        let key = names::wal(file, codec);
+        if entries.iter().any(|entry| entry.key() == key) {
+            return Ok(Some((key, codec)));
+        }
+    }
+    Ok(None)
+}
+
+fn fill(content: &mut dyn std::io::Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match content.read(&mut buffer[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+/// What was fetched must be what its name says, and of this cluster.
+fn check(file: WalFile, first: &[u8], length: u64, system: Option<u64>) -> Result<()> {
+    let wrong = |what: String| {
+        Err(Error::new(Code::Mismatch, format!("what the archive holds as {file} is not that: {what}"))
+            .hint("It was not used. `walg-wrap verify` looks at all of the archive."))
+    };
+    if length == 0 {
+        return wrong("it is empty".to_owned());
+    }
+    let (WalFile::Segment(segment) | WalFile::Partial(segment)) = file else { return Ok(()) };
+    if length != segment.size.bytes() {
+        return wrong(format!("it has {length} bytes instead of {}", segment.size.bytes()));
+    }
+    let header = match PageHeader::parse(first) {
+        Ok(header) => header,
+        Err(what) => return wrong(what.to_owned()),
+    };
+    match (header.long, system) {
+        (None, _) => wrong("its first page doesn't say whose it is".to_owned()),
+        (Some(long), Some(system)) if long.system != system => {
+            wrong(format!("it is of system {}, and this is system {system}", long.system))
+        }
+        _ if header.at != segment.start() => wrong(format!("it begins at {}", header.at)),
+        _ if header.timeline > segment.timeline => wrong(format!("it is of timeline {}", header.timeline)),
+        _ => Ok(()),
+    }
+}

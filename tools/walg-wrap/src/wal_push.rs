@@ -1,0 +1,181 @@
+//! `walg-wrap wal-push`: puts a file of the WAL into the archive.
+//!
+//! PostgreSQL deletes the file once this ends with 0, so 0 means: the archive holds exactly this
+//! content, durably, under this name. What is there with other content is never replaced.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flotilla::error::{Code, Error, Result};
+use flotilla::record::{Line, Record, RecordInfo};
+use flotilla::verb::{Effect, Example, Scope, Verb};
+use flotilla::{Context, failpoint};
+use flotilla_archive::digest::Passed;
+use flotilla_archive::documents::Sidecar;
+use flotilla_archive::store::{Over, Put};
+use flotilla_archive::wal::{PAGE_SIZE, PageHeader, WalFile};
+use flotilla_archive::{Archive, names};
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::cluster::{self, Cluster};
+
+/// The verb.
+pub(crate) const VERB: Verb = Verb {
+    name: "wal-push",
+    effect: Effect::Changes,
+    scope: Scope::Required,
+    exclusive: false,
+    records: &[RecordInfo::of::<PushedWal>()],
+    examples: &[Example {
+        line: "walg-wrap wal-push -q -t s0 pg_wal/000000010000000000000042",
+        does: "What archive_command calls, as: walg-wrap wal-push -q -t s0 %p",
+    }],
+};
+
+/// What is archived.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file, `%p` of `archive_command`; its name is the one in the archive
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Archive into this store instead of the first
+    #[arg(long, value_name = "NAME")]
+    store: Option<String>,
+}
+
+/// A file of the WAL that is in the archive.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct PushedWal {
+    /// The shard.
+    shard: Option<String>,
+    /// The store.
+    store: Option<String>,
+    /// The file's name.
+    file: Option<String>,
+    /// The object's key below the shard's prefix.
+    object: Option<String>,
+    /// The file's size, in bytes.
+    size_bytes: Option<u64>,
+    /// The object's size, in bytes; null where it was there already.
+    stored_bytes: Option<u64>,
+}
+
+impl Record for PushedWal {
+    const KIND: &'static str = "walg-wrap.wal_pushed";
+    const COLUMNS: &'static [&'static str] = &["file", "store", "size_bytes", "stored_bytes"];
+}
+
+/// Archives one file.
+pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
+    let began = Instant::now();
+    let shard = cluster::one_shard(cx)?;
+    let file = File::read(&args.path)?;
+    let archive = Archive::open(cx.config()?, &shard, args.store.as_deref()).await?;
+    let key = names::wal(file.name, archive.codec());
+    let mut body = PushedWal {
+        shard: Some(shard.name.clone()),
+        store: Some(archive.store().name().to_owned()),
+        file: Some(file.name.to_string()),
+        object: Some(key.clone()),
+        size_bytes: Some(file.content.len() as u64),
+        stored_bytes: None,
+    };
+    if cx.global().dry_run {
+        let line = Line::ok(Some(shard.name), false, body, began.elapsed());
+        return cx.output().line(&line.with_status(flotilla::record::Status::Planned));
+    }
+    let stored = tokio::select! {
+        stored = file.push(&archive, &key) => stored?,
+        () = cx.deadline_passed() => return Err(cx.deadline_error()),
+    };
+    body.stored_bytes = stored.map(|stored| stored.bytes);
+    cx.output().line(&Line::ok(Some(shard.name), stored.is_some(), body, began.elapsed()))
+}
+
+/// A file that may be archived.
+struct File {
+    name: WalFile,
+    content: Vec<u8>,
+    cluster: Cluster,
+}
+
+impl File {
+    fn read(path: &Path) -> Result<Self> {
+        let cluster = Cluster::beside(path)?.ok_or_else(|| {
+            Error::input(format!("{} lies in no data folder", path.display()))
+                .hint("Give a file of pg_wal where it is: whose it is says ../global/pg_control.")
+        })?;
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = WalFile::parse(name, cluster.control.segment_size)
+            .map_err(|e| Error::input(e.to_string()).hint("This is %p of archive_command."))?;
+        let content = fs::read(path).map_err(|e| {
+            Error::new(Code::Io, format!("could not read {}", path.display())).hint("Is the path right?").source(e)
+        })?;
+        let file = Self { name, content, cluster };
+        file.check()?;
+        Ok(file)
+    }
+
+    /// A segment must be one, and this cluster's: nothing else may become part of its history.
+    fn check(&self) -> Result<()> {
+        let (WalFile::Segment(segment) | WalFile::Partial(segment)) = self.name else { return Ok(()) };
+        let wrong = |what: String| {
+            Err(Error::new(Code::Mismatch, format!("{} is not the segment that its name says: {what}", self.name))
+                .hint("It was not archived. Find out what wrote to pg_wal."))
+        };
+        let length = self.content.len() as u64;
+        if length != segment.size.bytes() {
+            return wrong(format!("it has {length} bytes instead of {}", segment.size.bytes()));
+        }
+        let header = match PageHeader::parse(&self.content[..PAGE_SIZE]) {
+            Ok(header) => header,
+            Err(what) => return wrong(what.to_owned()),
+        };
+        match header.long {
+            None => wrong("its first page doesn't say whose it is".to_owned()),
+            Some(long) if long.system != self.cluster.control.system_identifier => wrong(format!(
+                "it is of system {}, and the data folder is of system {}",
+                long.system, self.cluster.control.system_identifier
+            )),
+            Some(_) if header.at != segment.start() => wrong(format!("it begins at {}", header.at)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Puts it there; none when the same was there already.
+    async fn push(&self, archive: &Archive, key: &str) -> Result<Option<Passed>> {
+        let (bytes, stored, content) = archive.seal(archive.codec(), &self.content)?;
+        archive.claim(&self.cluster.pin()).await?;
+        let system = Some(self.cluster.control.system_identifier);
+        let sums = Sidecar::new(key, stored, Some(content), system);
+        match archive.store().put(key, bytes, Over::Keep).await? {
+            Put::Written { .. } => {
+                failpoint::hit("wal_push.written");
+                archive.write_sums(&sums).await?;
+                Ok(Some(stored))
+            }
+            Put::Exists => {
+                self.compare(archive, key, content, system).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// What is there under this name must have the same content.
+    async fn compare(&self, archive: &Archive, key: &str, content: Passed, system: Option<u64>) -> Result<()> {
+        // Read, not believed: the file is deleted after this.
+        let read = archive.read(key, archive.codec(), |reader| std::io::copy(reader, &mut std::io::sink()));
+        let (opened, _) = read.await?;
+        if opened.content != content {
+            return Err(Error::new(Code::Mismatch, format!("the archive holds another {} already", self.name))
+                .hint("It was not replaced. Two servers archive into one place: give each cluster its own prefix.")
+                .retryable(false));
+        }
+        if !opened.compared {
+            archive.write_sums(&Sidecar::new(key, opened.stored, Some(content), system)).await?;
+        }
+        Ok(())
+    }
+}
