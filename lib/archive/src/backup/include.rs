@@ -143,8 +143,8 @@ impl Walk<'_> {
     fn link(&mut self, member: &str, name: &str, path: &Path) -> io::Result<()> {
         let Some(behind) = gone(fs::metadata(path))? else { return Ok(()) };
         if member.strip_prefix("/pg_tblspc/") == Some(name) && behind.is_dir() {
+            // What is behind the link goes into the tar, the link's own name doesn't.
             self.tablespaces.insert(name.to_owned(), fs::read_link(path)?);
-            (self.each)(found(member, path, &behind))?;
             return self.folder(member, path);
         }
         if behind.is_dir() && is_excluded_directory(name) {

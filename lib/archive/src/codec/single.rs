@@ -12,11 +12,19 @@ pub(super) struct Source<R> {
     began: bool,
     /// Whether somebody asked for more than there was.
     ended: bool,
+    /// The last bytes that were taken.
+    last: [u8; 8],
 }
 
 impl<R: Read> Source<R> {
     fn new(inner: R) -> Self {
-        Self { inner: BufReader::with_capacity(BUFFER, inner), began: false, ended: false }
+        Self { inner: BufReader::with_capacity(BUFFER, inner), began: false, ended: false, last: [0; 8] }
+    }
+
+    /// Whether an lz4 frame's last block was an empty one: WAL-G flushes with such, and the decoder takes
+    /// them for the end. At the true end the mark and a checksum stand last.
+    fn behind_an_empty_block(&self) -> bool {
+        self.last[4..] == [0, 0, 0, 0x80]
     }
 }
 
@@ -24,6 +32,9 @@ impl<R: Read> Read for Source<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.began |= read > 0;
+        let tail = &buffer[read.saturating_sub(8)..read];
+        self.last.copy_within(tail.len().., 0);
+        self.last[8 - tail.len()..].copy_from_slice(tail);
         self.ended |= read == 0 && !buffer.is_empty();
         Ok(read)
     }
@@ -32,12 +43,11 @@ impl<R: Read> Read for Source<R> {
 impl<R: Read> BufRead for Source<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let bytes = self.inner.fill_buf()?;
-        self.began |= !bytes.is_empty();
-        self.ended |= bytes.is_empty();
         Ok(bytes)
     }
 
     fn consume(&mut self, amount: usize) {
+        self.began |= amount > 0;
         self.inner.consume(amount);
     }
 }
@@ -107,25 +117,46 @@ impl<D: Decoder> Read for Single<D> {
             return Ok(0);
         }
         let codec = self.codec;
-        let read = self.decoder.read(buffer).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => cut(codec),
-            ErrorKind::Other | ErrorKind::InvalidData | ErrorKind::InvalidInput => {
-                Corrupt::new(format!("the {codec} stream is damaged: {error}")).into()
-            }
-            _ => error,
-        })?;
-        if read > 0 {
-            return Ok(read);
-        }
         let tells = self.tells;
-        let source = self.decoder.source();
-        if !source.began || (source.ended && !tells) {
-            return Err(cut(codec));
+        if !tells && !self.decoder.source().began && !has_checksum(self.decoder.source().fill_buf()?) {
+            return Err(Corrupt::new(format!("it is no {codec} frame with a checksum")).into());
         }
-        if !source.fill_buf()?.is_empty() {
-            return Err(trailing(codec));
+        loop {
+            let read = self.decoder.read(buffer).map_err(|error| damaged(codec, error))?;
+            if read > 0 {
+                return Ok(read);
+            }
+            let source = self.decoder.source();
+            if !source.began || (source.ended && !tells) {
+                return Err(cut(codec));
+            }
+            let over = source.fill_buf()?.is_empty();
+            match (over, !tells && source.behind_an_empty_block()) {
+                (true, false) => {
+                    self.done = true;
+                    return Ok(0);
+                }
+                (true, true) => return Err(cut(codec)),
+                (false, false) => return Err(trailing(codec)),
+                (false, true) => {}
+            }
         }
-        self.done = true;
-        Ok(0)
     }
+}
+
+fn damaged(codec: Codec, error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => cut(codec),
+        // A failure of the source below is none of the decoder's.
+        ErrorKind::Other | ErrorKind::InvalidData | ErrorKind::InvalidInput if Corrupt::of(&error).is_none() => {
+            Corrupt::new(format!("the {codec} stream is damaged: {error}")).into()
+        }
+        _ => error,
+    }
+}
+
+/// Whether an lz4 frame begins here whose content has a checksum.
+fn has_checksum(bytes: &[u8]) -> bool {
+    // The first read may bring less than a header; then the frame is cut off, which is found later.
+    bytes.len() < 5 || bytes[..4] == [0x04, 0x22, 0x4D, 0x18] && bytes[4] & 4 != 0
 }

@@ -256,24 +256,27 @@ impl<R: Read> Records<R> {
 
     /// Passes over what a switch left unused, up to the end of its segment.
     fn pass_to(&mut self, end: Lsn) -> Result<bool, Fault> {
-        loop {
-            let page = self.at.next_multiple_of(PAGE_SIZE);
-            let unused = &self.buffer[self.at.min(self.filled)..page.min(self.filled)];
-            if unused.iter().any(|byte| *byte != 0) {
-                return self.fault(Wrong::Record("there is something behind the switch of the segment"));
-            }
-            self.at = page;
-            if self.here() >= end {
-                return Ok(true);
-            }
+        self.unused(self.at, self.at.next_multiple_of(PAGE_SIZE))?;
+        while self.here() < end {
             if !self.fill()? {
                 return Ok(false);
             }
             // A page behind a switch has a header or is all zeros.
-            if self.buffer[self.at..self.at + PageHeader::SHORT].iter().any(|byte| *byte != 0) {
-                self.at += self.check()?.len();
-            }
+            let page = self.at;
+            let blank = self.buffer[page..page + PageHeader::SHORT].iter().all(|byte| *byte == 0);
+            let header = if blank { 0 } else { self.check()?.len() };
+            self.unused(page + header, page + PAGE_SIZE)?;
         }
+        Ok(true)
+    }
+
+    /// Passes over zeros.
+    fn unused(&mut self, from: usize, to: usize) -> Result<(), Fault> {
+        if self.buffer[from..to].iter().any(|byte| *byte != 0) {
+            return self.fault(Wrong::Record("there is something behind the switch of the segment"));
+        }
+        self.at = to;
+        Ok(())
     }
 
     /// Turns to the next page and checks its header. `None` at the end of the stream.
