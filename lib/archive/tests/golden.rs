@@ -1,6 +1,8 @@
 //! What WAL-G 3.0.7 wrote of a PostgreSQL 15 with a tablespace: a full backup, a delta, a permanent
 //! one, one packed by zstd and encrypted. Read here without WAL-G.
 
+#![expect(clippy::unwrap_used, reason = "what these tests are made of may fail as they do")]
+
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;

@@ -111,10 +111,9 @@ fn only_relations_main_forks_are_paged() {
 }
 
 /// A page of zeros but for a header that PostgreSQL would write.
-fn page(lsn: u64) -> [u8; PAGE_SIZE] {
-    let mut page = [0; PAGE_SIZE];
-    page[..4].copy_from_slice(&((lsn >> 32) as u32).to_le_bytes());
-    page[4..8].copy_from_slice(&(lsn as u32).to_le_bytes());
+fn page(lsn: u32) -> Box<[u8; PAGE_SIZE]> {
+    let mut page = Box::new([0; PAGE_SIZE]);
+    page[4..8].copy_from_slice(&lsn.to_le_bytes());
     for (at, field) in [(12, 24_u16), (14, 8192), (16, 8192), (18, 8196)] {
         page[at..at + 2].copy_from_slice(&field.to_le_bytes());
     }
@@ -123,8 +122,8 @@ fn page(lsn: u64) -> [u8; PAGE_SIZE] {
 
 #[test]
 fn changed_pages_are_selected_written_and_applied() {
-    let (old, new, changed) = (page(50), [0; PAGE_SIZE], page(100));
-    let file = [old, changed, new].concat();
+    let (old, new, changed) = (page(50), Box::new([0; PAGE_SIZE]), page(100));
+    let file = [&old[..], &changed[..], &new[..]].concat();
     let Selection::Blocks(blocks) = pages::select(&file[..], Lsn(100)).unwrap() else { panic!("all pages are valid") };
     assert_eq!(blocks, [1, 2]);
     let mut increment = IncrementWriter::new(Vec::new(), file.len() as u64, &blocks).unwrap();
@@ -133,7 +132,7 @@ fn changed_pages_are_selected_written_and_applied() {
     let bytes = increment.finish().unwrap();
     assert_eq!(bytes.len() as u64, IncrementWriter::<Vec<u8>>::length(&blocks));
     let target = tempfile::tempfile().unwrap();
-    std::io::Write::write_all(&mut &target, &[old, old, old, old].concat()).unwrap();
+    std::io::Write::write_all(&mut &target, &old.repeat(4)).unwrap();
     pages::apply(&bytes[..], &target).unwrap();
     let mut found = vec![0; file.len()];
     std::os::unix::fs::FileExt::read_exact_at(&target, &mut found, 0).unwrap();

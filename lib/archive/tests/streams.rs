@@ -1,5 +1,7 @@
 //! What is packed, encrypted or put into a tar comes out the same, and no cut and no bit goes unseen.
 
+#![expect(clippy::unwrap_used, reason = "what these tests are made of may fail as they do")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};

@@ -5,20 +5,25 @@
 //! bytes make an error which says "this is a bug".
 
 mod addresses;
+mod backupfiles;
 mod conninfo;
 mod copy;
+mod documents;
 mod keys;
 mod lines;
 mod map;
 mod mutate;
+mod packed;
 mod passfile;
 mod protocol;
 mod route;
 mod service;
 mod targets;
+mod tars;
 mod topology;
 mod values;
 mod verifiers;
+mod wal;
 
 pub use mutate::Mutations;
 
@@ -36,19 +41,24 @@ pub struct Target {
 /// Every one.
 pub const TARGETS: &[Target] = &[
     Target { name: "addresses", run: addresses::run },
+    Target { name: "backupfiles", run: backupfiles::run },
     Target { name: "conninfo", run: conninfo::run },
     Target { name: "copy", run: copy::run },
+    Target { name: "documents", run: documents::run },
     Target { name: "keys", run: keys::run },
     Target { name: "lines", run: lines::run },
     Target { name: "map", run: map::run },
+    Target { name: "packed", run: packed::run },
     Target { name: "passfile", run: passfile::run },
     Target { name: "protocol", run: protocol::run },
     Target { name: "route", run: route::run },
     Target { name: "service", run: service::run },
     Target { name: "targets", run: targets::run },
+    Target { name: "tars", run: tars::run },
     Target { name: "topology", run: topology::run },
     Target { name: "values", run: values::run },
     Target { name: "verifiers", run: verifiers::run },
+    Target { name: "wal", run: wal::run },
 ];
 
 /// Runs the target of this name.

@@ -54,7 +54,7 @@ pub struct Sentinel {
     /// Whether there is no `files_metadata.json`.
     #[serde(rename = "FilesMetadataDisabled", default, skip_serializing_if = "std::ops::Not::not")]
     pub files_metadata_disabled: bool,
-    /// A checkpoint number of OrioleDB's.
+    /// A checkpoint number of the storage engine `orioledb`.
     #[serde(rename = "ChkpNum", default)]
     pub checkpoint_number: Option<u32>,
     /// The shape of the document; 2.

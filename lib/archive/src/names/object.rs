@@ -113,7 +113,8 @@ fn in_backups(rest: &str) -> Option<Object> {
         _ => {
             let name = inner.strip_prefix("tar_partitions/").filter(|name| !name.is_empty() && !name.contains('/'))?;
             let (stem, codec) = Codec::of_name(name);
-            stem.ends_with(".tar").then(|| Object::Part { backup, name: name.to_owned(), codec })
+            let whole = stem.strip_suffix(".tar").is_some();
+            whole.then(|| Object::Part { backup, name: name.to_owned(), codec })
         }
     }
 }

@@ -20,38 +20,38 @@ impl<'a> Page<'a> {
     }
 
     /// Its bytes.
-    pub fn bytes(&self) -> &'a [u8; PAGE_SIZE] {
+    pub fn bytes(self) -> &'a [u8; PAGE_SIZE] {
         self.0
     }
 
-    fn field(&self, at: usize) -> u16 {
+    fn field(self, at: usize) -> u16 {
         u16::from_le_bytes([self.0[at], self.0[at + 1]])
     }
 
     /// The position after the record that changed it last.
-    pub fn lsn(&self) -> Lsn {
+    pub fn lsn(self) -> Lsn {
         let half = |at| u64::from(self.field(at)) | u64::from(self.field(at + 2)) << 16;
         Lsn(half(0) << 32 | half(4))
     }
 
     /// The checksum that it holds; 0 where checksums are off.
-    pub fn checksum(&self) -> u16 {
+    pub fn checksum(self) -> u16 {
         self.field(8)
     }
 
     /// Whether nothing was ever put on it, as `PageIsNew`.
-    pub fn is_new(&self) -> bool {
+    pub fn is_new(self) -> bool {
         self.field(14) == 0
     }
 
     /// Whether every byte is zero.
-    pub fn is_zero(&self) -> bool {
+    pub fn is_zero(self) -> bool {
         let (words, _) = self.0.as_chunks::<16>();
         words.iter().all(|word| *word == [0; 16])
     }
 
     /// Whether the header is one that PostgreSQL writes.
-    pub fn is_valid(&self) -> bool {
+    pub fn is_valid(self) -> bool {
         let (flags, lower, upper, special) = (self.field(10), self.field(12), self.field(14), self.field(16));
         flags & !KNOWN_FLAGS == 0
             && lower >= HEADER

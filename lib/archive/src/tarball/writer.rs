@@ -93,5 +93,5 @@ fn split(name: &str) -> Option<(&str, &str)> {
     }
     let slashes = name.match_indices('/').map(|(at, _)| at);
     let fits = |at: &usize| (1..=155).contains(at) && (1..=100).contains(&(name.len() - at - 1));
-    slashes.filter(fits).last().map(|at| (&name[..at], &name[at + 1..]))
+    slashes.rev().find(fits).map(|at| (&name[..at], &name[at + 1..]))
 }
