@@ -66,9 +66,9 @@ impl Store {
     }
 
     fn packed(&self, content: &[u8]) -> Vec<u8> {
-        let mut packer = self.codec.writer(Vec::new(), None).unwrap();
-        packer.write_all(content).unwrap();
-        let packed = packer.finish().unwrap();
+        let mut packing = self.codec.writer(Vec::new(), None).unwrap();
+        packing.write_all(content).unwrap();
+        let packed = packing.finish().unwrap();
         if !self.sealed {
             return packed;
         }

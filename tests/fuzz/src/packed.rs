@@ -24,7 +24,10 @@ pub(crate) fn run(bytes: &[u8]) {
         return;
     }
     let Ok(content) = codec.reader(bytes).and_then(drain) else { return };
-    if let Ok(mut packer) = codec.writer(Vec::new(), None) {
+    // Packing takes megabytes each time, so not for every input.
+    if kind & 32 != 0
+        && let Ok(mut packer) = codec.writer(Vec::new(), None)
+    {
         packer.write_all(&content).expect("memory can be written");
         let packed = packer.finish().expect("memory can be written");
         assert_eq!(codec.reader(&packed[..]).and_then(drain).expect("what was packed is unpacked"), content);
