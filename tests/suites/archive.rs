@@ -111,11 +111,10 @@ fn the_log_is_read_over_a_promotion() {
     let begin = position(primary, "SELECT pg_switch_wal()");
     primary.psql("CREATE TABLE t AS SELECT generate_series(1, 1000)").unwrap();
     let reached = primary.psql("SELECT pg_current_wal_lsn()").unwrap();
-    until("the replica has it all", || {
-        replica.psql(&format!("SELECT pg_last_wal_replay_lsn() >= '{reached}'")).unwrap() == "t"
-    });
+    let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{reached}'");
+    until("the replica has it all", || (replica.psql(&replayed).unwrap() == "t").then_some(()));
     replica.promote().unwrap();
-    until("it is promoted", || replica.psql("SELECT pg_is_in_recovery()").unwrap() == "f");
+    until("it is promoted", || (replica.psql("SELECT pg_is_in_recovery()").unwrap() == "f").then_some(()));
     replica.psql("CREATE TABLE u AS SELECT generate_series(1, 1000)").unwrap();
     let end = position(replica, "SELECT pg_switch_wal()");
 
