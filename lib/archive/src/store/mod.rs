@@ -100,7 +100,7 @@ impl Store {
     /// The content of an object, from its beginning. A body that breaks off is taken up where it was,
     /// unless the object has changed since.
     pub async fn get(&self, key: &str) -> Result<Body> {
-        self.named(key, self.backend.get(self.full(key)?, None).await)
+        Self::named(key, self.backend.get(self.full(key)?, None).await)
     }
 
     /// Some of the content: at least a byte, and none behind its end.
@@ -108,11 +108,11 @@ impl Store {
         if range.is_empty() {
             return Err(StoreError::new(Class::Other, format!("an empty range of \"{key}\"")));
         }
-        self.named(key, self.backend.get(self.full(key)?, Some(range)).await)
+        Self::named(key, self.backend.get(self.full(key)?, Some(range)).await)
     }
 
     /// Gives what was read the name that it was asked for by.
-    fn named(&self, key: &str, body: Result<Body>) -> Result<Body> {
+    fn named(key: &str, body: Result<Body>) -> Result<Body> {
         body.map(|body| {
             let meta = Meta { key: key.to_owned(), ..body.meta().clone() };
             Body::new(meta, Box::pin(body))
