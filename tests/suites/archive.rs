@@ -21,7 +21,10 @@ fn control(server: &Server) -> Control {
 type Listed = (String, usize, u32, Lsn, Lsn, Option<String>);
 
 fn ours(folder: &Path, segments: &[Segment], system: u64) -> Vec<Listed> {
-    let open = |segment: &Segment| -> Box<dyn Read> { Box::new(File::open(folder.join(segment.to_string())).unwrap()) };
+    let open = |segment: &Segment| -> Box<dyn Read> {
+        let path = folder.join(segment.to_string());
+        Box::new(File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+    };
     let source = segments.iter().map(open).fold(Box::new(io::empty()) as Box<dyn Read>, |a, b| Box::new(a.chain(b)));
     let (first, last) = (segments[0], segments[segments.len() - 1]);
     let expected = Expected { size: first.size, system: Some(system), timeline: Some(last.timeline) };
@@ -72,7 +75,7 @@ fn every_record_of_a_server_is_read_as_pg_waldump_reads_it() {
     let server = fleet.primary(0);
     let begin = position(server, "SELECT pg_switch_wal()");
     server
-        .psql("CREATE TABLE t AS SELECT g AS id, repeat('x', g % 3000) AS text FROM generate_series(1, 30000) g")
+        .psql("CREATE TABLE t AS SELECT g AS id, repeat(md5(g::text), g % 60) AS text FROM generate_series(1, 60000) g")
         .unwrap();
     server.psql("CREATE INDEX ON t (id)").unwrap();
     server.psql("UPDATE t SET text = text || 'y' WHERE id % 7 = 0").unwrap();
@@ -91,7 +94,7 @@ fn every_record_of_a_server_is_read_as_pg_waldump_reads_it() {
         control.system_identifier.to_string()
     );
     let size = control.segment_size;
-    let first = Segment::containing(Timeline(1), begin, size).next();
+    let first = Segment::ending_at(Timeline(1), begin, size).next();
     let last = Segment::ending_at(Timeline(1), end, size);
     let folder = server.data().join("pg_wal");
     let path = History::first(Timeline(1));
@@ -122,7 +125,7 @@ fn the_log_is_read_over_a_promotion() {
     let history = History::parse(Timeline(2), &fs::read(folder.join("00000002.history")).unwrap()).unwrap();
     let control = control(replica);
     let size = control.segment_size;
-    let first = Segment::containing(Timeline(1), begin, size).next();
+    let first = Segment::ending_at(Timeline(1), begin, size).next();
     let segments: Vec<Segment> = history.segments(first.start(), end, size).collect();
     assert_eq!(segments.last().unwrap().timeline, Timeline(2));
     let ours = ours(&folder, &segments, control.system_identifier);
