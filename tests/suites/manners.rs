@@ -31,7 +31,20 @@ fn prepared(mut fleet: Fleet) -> Fleet {
     // any working folder will do.
     fleet.topology =
         fleet.topology.clone().rest("[migrate]\nhistory_table = \"migrated.history\"\ndirs = [\"migrations\"]\n");
+    let archive = fleet.path().join("archive");
+    std::fs::create_dir(&archive).unwrap();
+    fleet.topology = fleet.topology.clone().rest(&format!(
+        "[archive]\nencryption = \"none\"\n[[archive.stores]]\nname = \"here\"\nurl = \"file://{}\"\n",
+        archive.display()
+    ));
     fleet.write_topology();
+    // A data folder, as far as archiving looks at it, and a file of its log that is in the archive.
+    for file in ["global/pg_control", "PG_VERSION"] {
+        let content = std::fs::read(fleet.primary(0).data().join(file)).unwrap();
+        fleet.file(format!("data/{file}"), content);
+    }
+    fleet.file("data/pg_wal/00000002.history", "1\t0/3000000\tno recovery target specified\n");
+    fleet.tool("walg-wrap", ["wal-push", "-t", "s0", "data/pg_wal/00000002.history"]).run().ok();
     for at in 0..fleet.shards.len() {
         fleet.psql(
             at,

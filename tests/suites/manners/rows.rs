@@ -29,6 +29,8 @@ pub(super) struct Row {
     pub(super) ensures: bool,
     /// Whether its topology is the one with poolers and balancers.
     pub(super) pools: bool,
+    /// How a usage error ends: 2, unless the verb's caller has a table of its own.
+    pub(super) usage: i32,
 }
 
 /// How a run can be made to hang.
@@ -54,6 +56,7 @@ const ROW: Row = Row {
     cancelled_lines: false,
     ensures: false,
     pools: false,
+    usage: 2,
 };
 
 /// Every verb, some in more than one way.
@@ -160,6 +163,22 @@ pub(super) const ROWS: &[Row] = &[
         ..ROW
     },
     Row { tool: "migrate", verb: "history", hang: Hang::Mute, cancelled_lines: true, ..ROW },
+    Row {
+        tool: "walg-wrap",
+        verb: "wal-push",
+        args: &["-t", "s0", "data/pg_wal/00000002.history"],
+        untargeted: Some(&["data/pg_wal/00000002.history"]),
+        ensures: true,
+        ..ROW
+    },
+    Row {
+        tool: "walg-wrap",
+        verb: "wal-fetch",
+        args: &["-t", "s0", "--for", "standby", "00000002.history", "data/pg_wal/RECOVERYHISTORY"],
+        untargeted: Some(&["--for", "standby", "00000002.history", "data/pg_wal/RECOVERYHISTORY"]),
+        usage: 1,
+        ..ROW
+    },
     Row { tool: "poolcfg", verb: "render", pools: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", args: &["haproxy"], pools: true, ..ROW },
 ];
