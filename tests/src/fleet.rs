@@ -203,6 +203,14 @@ impl Builder {
         self.rule("local all all trust")
     }
 
+    /// Lets the servers listen on a loopback address too, for programs that know no Unix sockets. The
+    /// tools connect as before.
+    #[must_use]
+    pub fn listening(mut self) -> Self {
+        self.options = self.options.listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        self
+    }
+
     /// Puts the servers on TCP, with this certificate; tools connect to `localhost` by `verify-full`.
     #[must_use]
     pub fn tls(mut self, identity: Identity) -> Self {

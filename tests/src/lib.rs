@@ -16,6 +16,7 @@
 pub mod contract;
 pub mod faulty;
 mod fleet;
+mod flyway;
 mod mute;
 mod object_store;
 mod redact;

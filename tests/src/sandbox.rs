@@ -88,6 +88,11 @@ impl Sandbox {
         self.variables.insert(name.to_owned(), value.into());
     }
 
+    /// The variables of every run.
+    pub(crate) fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
     /// Makes this text the topology of every run from now on.
     pub fn topology(&mut self, text: impl AsRef<str>) -> PathBuf {
         let path = self.file("flotilla.toml", text.as_ref());

@@ -1,0 +1,50 @@
+//! Flyway's own command line, against a fleet's servers.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use flotilla_native::places;
+
+use crate::fleet::{Fleet, PASSWORDS};
+use crate::run::Run;
+
+/// A call lasts a second: no time for a good compiler or threads that collect garbage.
+const JAVA: &str = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData";
+
+/// The program, which `tests/run` has put into the cache.
+fn program() -> PathBuf {
+    let program = places::cache().expect("the cache folder").join("flyway/flyway");
+    assert!(
+        program.exists(),
+        "there is no Flyway in {}; run tests/run, which installs it there before it runs tests",
+        program.display()
+    );
+    program
+}
+
+impl Fleet {
+    /// A run of Flyway as the migrator, directly on a shard's primary, with the scripts in `migrations`.
+    /// The fleet must be [`listening`](crate::Builder::listening): Java knows no Unix sockets.
+    pub fn flyway<S: AsRef<OsStr>>(&self, shard: usize, args: impl IntoIterator<Item = S>) -> Run {
+        let (user, password) = PASSWORDS[3];
+        let url = format!(
+            "jdbc:postgresql://127.0.0.1:{}/{}?sslmode=disable",
+            self.primary(shard).port(),
+            self.topology.dbname
+        );
+        Run::new(program())
+            .args(["-locations=filesystem:migrations", "-skipCheckForUpdate"])
+            .args(args)
+            .environment(self.variables())
+            .env("JAVA_ARGS", JAVA)
+            // Without it Java sees no file whose name isn't ASCII.
+            .env("LC_ALL", "C.UTF-8")
+            .env("REDGATE_DISABLE_TELEMETRY", "true")
+            .env("FLYWAY_URL", url)
+            .env("FLYWAY_USER", user)
+            .env("FLYWAY_PASSWORD", password)
+            // migrate records the login, Flyway the role that the login has become.
+            .env("FLYWAY_INSTALLED_BY", user)
+            .folder(self.path())
+    }
+}
