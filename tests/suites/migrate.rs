@@ -1,6 +1,7 @@
 //! `migrate`: migrations over a fleet.
 
 mod apply;
+mod gates;
 mod killed;
 mod locks;
 mod shards;

@@ -90,7 +90,7 @@ impl Gates {
                 let answer = async {
                     match &queries {
                         Some(queries) => verify(&session, queries).await,
-                        None => calm(&session, lag, waiting).await,
+                        None => calm(&session, &target, lag, waiting).await,
                     }
                 };
                 let answer = cx.guarded(session.canceller(), answer).await;
@@ -102,14 +102,9 @@ impl Gates {
     }
 }
 
-async fn calm(session: &Session, lag: Option<Duration>, waiting: Option<u32>) -> Result<()> {
+async fn calm(session: &Session, target: &Target, lag: Option<Duration>, waiting: Option<u32>) -> Result<()> {
     if let Some(lag) = lag {
-        let sql = "SELECT coalesce(max(extract(epoch FROM replay_lag)), 0) FROM pg_catalog.pg_stat_replication";
-        let seconds: f64 = session.value(sql).await?.and_then(|text| text.parse().ok()).unwrap_or(0.0);
-        if seconds > lag.as_secs_f64() {
-            let message = format!("a replica is {seconds:.1} s behind, more than {}", humantime::format_duration(lag));
-            return Err(Error::new(Code::Mismatch, message).hint("Wait until it has caught up, then run this again."));
-        }
+        replicas_keep_up(session, target, lag).await?;
     }
     if let Some(most) = waiting {
         let sql = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock' \
@@ -121,6 +116,37 @@ async fn calm(session: &Session, lag: Option<Duration>, waiting: Option<u32>) ->
         }
     }
     Ok(())
+}
+
+/// Whether every replica plays within this time what is written now. The server's own figures stand still
+/// when a replica does, and say nothing of one that is gone.
+async fn replicas_keep_up(session: &Session, target: &Target, lag: Duration) -> Result<()> {
+    let begun = Instant::now();
+    let here = session.value("SELECT pg_catalog.pg_current_wal_insert_lsn()").await?.unwrap_or_default();
+    let sql = format!(
+        "SELECT count(*), count(*) FILTER (WHERE replay_lsn >= '{here}') FROM pg_catalog.pg_stat_replication AS r \
+         WHERE state IN ('startup', 'catchup', 'streaming') AND NOT EXISTS (SELECT FROM pg_catalog.pg_replication_slots AS s \
+           WHERE s.active_pid = r.pid AND s.slot_type = 'logical')"
+    );
+    let known = target.shard().map_or(0, |shard| shard.nodes.len().saturating_sub(1));
+    loop {
+        let rows = session.simple(&sql).await?;
+        let count = |at: usize| rows.first().and_then(|row| row.get(at)?.parse::<usize>().ok()).unwrap_or(0);
+        let (connected, caught_up) = (count(0), count(1));
+        if connected < known {
+            let message = format!("{connected} of {known} replicas are connected");
+            return Err(Error::new(Code::Mismatch, message)
+                .hint("Start what is missing or take it out of the topology, then run this again."));
+        }
+        if caught_up == connected {
+            return Ok(());
+        }
+        if begun.elapsed() > lag {
+            let message = format!("a replica is more than {} behind", humantime::format_duration(lag));
+            return Err(Error::new(Code::Mismatch, message).hint("Wait until it has caught up, then run this again."));
+        }
+        tokio::time::sleep(Duration::from_millis(50).min(lag)).await;
+    }
 }
 
 async fn verify(session: &Session, queries: &[String]) -> Result<()> {
