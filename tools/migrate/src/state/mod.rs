@@ -7,6 +7,8 @@
 mod applied;
 mod pending;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use flotilla::error::Result;
