@@ -9,6 +9,7 @@ mod barrier;
 mod cli;
 mod clients;
 mod fence;
+mod flyway;
 mod harness;
 mod init;
 mod keys;

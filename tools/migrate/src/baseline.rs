@@ -101,8 +101,18 @@ async fn baseline(runner: &Runner<'_>, args: &Args) -> Result<bool> {
     if is_done(&rows, args)? {
         return Ok(false);
     }
-    let database = runner.database;
     runner.callbacks_apart(Event::BeforeBaseline).await?;
+    let ended = write(runner, args).await;
+    if ended.is_err() {
+        let _ = runner.database.session.simple("ROLLBACK").await;
+    }
+    runner.callbacks_after(Event::AfterBaseline, Event::AfterBaselineError, &ended).await?;
+    ended.map(|()| true)
+}
+
+/// Writes the row and its trace.
+async fn write(runner: &Runner<'_>, args: &Args) -> Result<()> {
+    let database = runner.database;
     let row = NewRow {
         version: Some(args.version.text()),
         description: &args.description,
@@ -117,9 +127,7 @@ async fn baseline(runner: &Runner<'_>, args: &Args) -> Result<bool> {
     history::append(&database.session, &database.table, &row).await?;
     let detail = runner.trace.detail_of(database, &row);
     runner.trace.leave(runner.cx, database, detail).await?;
-    database.session.simple("COMMIT").await?;
-    runner.callbacks_apart(Event::AfterBaseline).await?;
-    Ok(true)
+    database.session.simple("COMMIT").await.map(drop)
 }
 
 /// Whether this very baseline is there; another one, or migrations, refuse it.

@@ -69,11 +69,12 @@ impl Database {
     }
 
     async fn new(cx: &Context, target: &Target, settings: &Settings, session: Session) -> Result<Self> {
-        let sql = "SELECT session_user, pg_catalog.current_schema(), pg_catalog.current_setting('search_path'), \
+        let sql = "SELECT current_user, pg_catalog.current_schema(), pg_catalog.current_setting('search_path'), \
                    pg_catalog.to_regclass('flotilla.ledger')";
         let rows = session.simple(sql).await?;
         let row = rows.first().ok_or_else(|| Error::internal("a SELECT without a row"))?;
-        let user = row.get(0).unwrap_or_default();
+        // As in Flyway, the role that scripts run as rather than the login.
+        let user = settings.role.as_deref().or(row.get(0)).unwrap_or_default();
         let original = row.get(2).unwrap_or_default();
         let is_there = row.get(1) == Some(settings.table.schema.as_str());
         Ok(Self {

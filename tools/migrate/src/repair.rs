@@ -19,7 +19,7 @@ use crate::run::Runner;
 use crate::schema_history::{self as history, NewRow, Row, RowType, abbreviated};
 use crate::scripts::{Event, Version};
 use crate::settings::{self, Settings};
-use crate::state::{Goal, Migration, Rules, State, resolve};
+use crate::state::{Goal, Migration, Migrations, Rules, State, resolve};
 use crate::{goal, reading};
 
 /// The verb.
@@ -122,20 +122,26 @@ async fn repair(runner: &Runner<'_>, work: &Work, args: &Args) -> Result<RepairR
     let migrations = resolve(&scripts, &kept, &rules)?;
     let result = judge(&rows, &migrations.all, args, shard);
     runner.callbacks_apart(Event::BeforeRepair).await?;
-    if !result.is_empty() {
-        database.reset(runner.limits.lock_timeout.as_millis()).await?;
-        database.session.simple("BEGIN").await?;
-        history::remove_failed(&database.session, &database.table).await?;
-        for migration in &migrations.all {
-            write(runner, migration, args).await?;
-        }
-        let detail = json!({ "table": database.table.to_string(), "removed": result.removed, "deleted": result.deleted,
-                             "aligned": result.aligned });
-        runner.trace.leave(runner.cx, database, detail).await?;
-        database.session.simple("COMMIT").await?;
+    let ended = if result.is_empty() { Ok(()) } else { write_all(runner, &migrations, args, &result).await };
+    if ended.is_err() {
+        let _ = runner.database.session.simple("ROLLBACK").await;
     }
-    runner.callbacks_apart(Event::AfterRepair).await?;
-    Ok(result)
+    runner.callbacks_after(Event::AfterRepair, Event::AfterRepairError, &ended).await?;
+    ended.map(|()| result)
+}
+
+async fn write_all(runner: &Runner<'_>, migrations: &Migrations<'_>, args: &Args, result: &RepairResult) -> Result<()> {
+    let database = runner.database;
+    database.reset(runner.limits.lock_timeout.as_millis()).await?;
+    database.session.simple("BEGIN").await?;
+    history::remove_failed(&database.session, &database.table).await?;
+    for migration in &migrations.all {
+        write(runner, migration, args).await?;
+    }
+    let detail = json!({ "table": database.table.to_string(), "removed": result.removed, "deleted": result.deleted,
+                         "aligned": result.aligned });
+    runner.trace.leave(runner.cx, database, detail).await?;
+    database.session.simple("COMMIT").await.map(drop)
 }
 
 /// Everything counts, whatever the order in which it was applied.

@@ -98,6 +98,10 @@ impl Settings {
         for path in &set.ignored {
             tracing::warn!("{}: not a script's name; it is ignored", path.display());
         }
+        for (event, scripts) in set.callbacks.iter().filter(|(event, _)| !event.is_run()) {
+            let script = scripts.first().map_or("", |script| &script.script);
+            tracing::warn!("{script}: migrate runs no callbacks of {}; it is ignored", event.name());
+        }
         Ok(Arc::new(set))
     }
 

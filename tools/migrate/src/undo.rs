@@ -216,11 +216,9 @@ async fn all(runner: &Runner<'_>, work: &Work, args: &Args, result: &mut UndoRes
         *undone = at + 1;
     }
     result.say(&steps[..*undone], &migrations);
-    let last = if ended.is_ok() { Event::AfterUndo } else { Event::AfterUndoError };
-    for event in [last, Event::AfterUndoOperationFinish] {
-        runner.callbacks_apart(event).await.unwrap_or_else(|e| tracing::warn!("{}", e.message()));
-    }
-    ended
+    runner.callbacks_after(Event::AfterUndo, Event::AfterUndoError, &ended).await?;
+    ended?;
+    runner.callbacks_apart(Event::AfterUndoOperationFinish).await
 }
 
 /// The row repeats what it takes back, as Flyway's own DELETE rows do.

@@ -94,9 +94,12 @@ async fn all(
     result: &mut ApplyResult,
     applied: &mut Vec<AppliedScript>,
 ) -> Result<()> {
-    let ended = migrations(runner, target, order, result, applied).await;
+    let mut is_under_way = false;
+    let ended = migrations(runner, target, order, result, applied, &mut is_under_way).await;
     let last = match (&ended, applied.is_empty()) {
-        (Err(_), _) => &[Event::AfterMigrateError, Event::AfterMigrateOperationFinish][..],
+        // What was refused has not begun.
+        (Err(_), _) if !is_under_way => &[][..],
+        (Err(_), _) => &[Event::AfterMigrateError],
         (Ok(()), true) => &[Event::AfterMigrate, Event::AfterMigrateOperationFinish],
         (Ok(()), false) => &[Event::AfterMigrateApplied, Event::AfterMigrate, Event::AfterMigrateOperationFinish],
     };
@@ -116,6 +119,7 @@ async fn migrations(
     order: &Order,
     result: &mut ApplyResult,
     applied: &mut Vec<AppliedScript>,
+    is_under_way: &mut bool,
 ) -> Result<()> {
     let database = runner.database;
     let known = database.rows().await?;
@@ -137,14 +141,18 @@ async fn migrations(
     for migration in migrations.all.iter().filter(|migration| migration.state.is_failed()) {
         begun.push((migration, resume::begun(database, migration).await?));
     }
-    refuse(&validate(&migrations, &order.ignored, false), &begun)?;
+    runner.callbacks_apart(Event::AfterConnect).await?;
+    runner.callbacks_apart(Event::BeforeValidate).await?;
+    let valid = refuse(&validate(&migrations, &order.ignored, false), &begun);
+    runner.callbacks_after(Event::AfterValidate, Event::AfterValidateError, &valid).await?;
+    valid?;
     if known.is_none() && migrations.pending().next().is_some() {
         rows_or_create(runner, false).await?;
     }
     result.from_version = migrations.current().map(|version| version.text().to_owned());
     result.to_version.clone_from(&result.from_version);
 
-    runner.callbacks_apart(Event::AfterConnect).await?;
+    *is_under_way = true;
     runner.callbacks_apart(Event::BeforeMigrate).await?;
     for (migration, begun) in begun {
         one(runner, migration, Some(begun), result, applied).await?;

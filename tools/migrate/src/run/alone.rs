@@ -60,10 +60,14 @@ impl Runner<'_> {
             self.intend(job, clock).await?
         };
         let mut retries = 0;
+        self.callbacks_apart(job.events.before).await?;
         for (at, statement) in statements.iter().enumerate().skip(begun.done) {
             let again = resumed && at == begun.done;
+            self.callbacks_apart(job.events.before_statement).await?;
             retries += self.watch.over(self.step(job, sql, statement, at, &begun, again)).await?;
+            self.callbacks_apart(job.events.after_statement).await?;
         }
+        self.callbacks_apart(job.events.after).await?;
         failpoint::hit("migrate.finishing");
         let ms = i32::try_from(clock.elapsed().as_millis()).unwrap_or(i32::MAX);
         database.session.simple("BEGIN").await?;

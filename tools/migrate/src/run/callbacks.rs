@@ -33,4 +33,14 @@ impl Runner<'_> {
             }
         }
     }
+
+    /// The event that tells how something has ended. What has failed already fails no other way when
+    /// its event's script does.
+    pub(crate) async fn callbacks_after(&self, done: Event, failed: Event, ended: &Result<()>) -> Result<()> {
+        if ended.is_ok() {
+            return self.callbacks_apart(done).await;
+        }
+        self.callbacks_apart(failed).await.unwrap_or_else(|e| tracing::warn!("{}", e.message()));
+        Ok(())
+    }
 }

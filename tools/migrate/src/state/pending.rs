@@ -30,7 +30,7 @@ fn plain(version: &crate::scripts::Version, facts: &Facts<'_>) -> State {
             return State::BaselineIgnored;
         }
     }
-    if facts.target.is_some_and(|target| version > target) {
+    if facts.limit.excludes(version) {
         return State::AboveTarget;
     }
     if !facts.out_of_order && facts.last_applied.is_some_and(|last| version < last) {

@@ -23,10 +23,33 @@ pub(super) struct Facts<'a> {
     pub(super) pending_baseline: Option<&'a Version>,
     /// The rank of each repeatable script's last run.
     pub(super) last_runs: HashMap<&'a str, i32>,
-    /// The version beyond which nothing is applied.
-    pub(super) target: Option<&'a Version>,
+    /// What is beyond the goal.
+    pub(super) limit: Limit<'a>,
     /// Whether older ones than the latest applied may still be applied.
     pub(super) out_of_order: bool,
+}
+
+/// Beyond which version nothing is applied.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Limit<'a> {
+    /// Everything may be.
+    #[default]
+    None,
+    /// Nothing after this one.
+    After(&'a Version),
+    /// No version at all: the goal is where the history is, and that has none.
+    All,
+}
+
+impl Limit<'_> {
+    /// Whether a version lies beyond it.
+    pub(super) fn excludes(self, version: &Version) -> bool {
+        match self {
+            Self::None => false,
+            Self::After(last) => version > last,
+            Self::All => true,
+        }
+    }
 }
 
 type Versioned<'a, 's> = HashMap<(&'a Version, RowType), &'s Resolved<'a>>;
@@ -61,18 +84,18 @@ pub fn resolve<'a>(scripts: &Scripts<'a>, rows: &'a [Row], rules: &'a Rules) -> 
             .filter_map(|resolved| resolved.version())
             .max(),
         last_runs: applied::last_runs(&repeated),
-        target: None,
+        limit: Limit::None,
         out_of_order: rules.out_of_order,
     };
     match &rules.goal {
-        Goal::Current => facts.target = facts.last_applied,
+        Goal::Current => facts.limit = facts.last_applied.map_or(Limit::All, Limit::After),
         Goal::Version(version, may_miss) => {
             let exists = versioned.keys().any(|(known, _)| *known == version)
                 || rows.iter().any(|row| row.version.as_ref() == Some(version));
             if !exists && !may_miss {
                 return Err(no_target(version));
             }
-            facts.target = Some(version);
+            facts.limit = Limit::After(version);
         }
         Goal::Latest | Goal::Next => {}
     }
