@@ -68,3 +68,35 @@ fn history_says_who_and_why() {
         );
     }
 }
+
+#[test]
+fn what_a_script_makes_of_the_shards_name_is_no_difference() {
+    let function = "CREATE OR REPLACE FUNCTION here() RETURNS text LANGUAGE sql AS $$ SELECT '${flotilla:shard}' $$;";
+    let fleet = fleet(&[("R__here.sql", function)]);
+    fleet.tool("migrate", ["apply", "--all"]).run().ok();
+    assert_eq!((fleet.psql(0, "SELECT here()").as_str(), fleet.psql(1, "SELECT here()").as_str()), ("s0", "s1"));
+    let outcome = fleet.tool("migrate", ["validate"]).run().ok();
+    let lines = outcome.lines();
+    assert_eq!(lines[0]["fingerprint"], lines[1]["fingerprint"], "{}", outcome.transcript());
+    fleet.psql(1, "CREATE OR REPLACE FUNCTION here() RETURNS text LANGUAGE sql AS $$ SELECT 'elsewhere' $$");
+    let outcome = fleet.tool("migrate", ["validate"]).run().code_is(1);
+    let found: Vec<_> = outcome.lines().iter().filter_map(|line| line["object"].as_str().map(str::to_owned)).collect();
+    assert_eq!(found, ["public.here()"], "{}", outcome.transcript());
+}
+
+#[test]
+fn history_has_a_line_for_a_script_whatever_its_statements() {
+    let fleet = fleet(&[
+        ("V1__t.sql", "CREATE TABLE t (x int, y int);"),
+        ("V2__i.sql", "CREATE INDEX CONCURRENTLY t_x ON t (x);\nCREATE INDEX CONCURRENTLY t_y ON t (y);"),
+    ]);
+    let shown = || -> Vec<(serde_json::Value, serde_json::Value)> {
+        let outcome = fleet.tool("migrate", ["history", "-t", "s0"]).run().ok();
+        let lines = outcome.lines().into_iter().filter(|line| line["schema"] == "migrate.history/1");
+        lines.map(|line| (line["script"].clone(), line["statements_done"].clone())).collect()
+    };
+    fleet.tool("migrate", ["apply", "-t", "s0"]).env("FLOTILLA_FAILPOINT", "migrate.step_recorded").run();
+    assert_eq!(shown(), [("V1__t.sql".into(), serde_json::Value::Null), ("V2__i.sql".into(), 1.into())]);
+    fleet.tool("migrate", ["apply", "-t", "s0", "--lock-wait", "10s"]).run().ok();
+    assert_eq!(shown(), [("V1__t.sql".into(), serde_json::Value::Null), ("V2__i.sql".into(), serde_json::Value::Null)]);
+}

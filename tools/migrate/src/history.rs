@@ -122,10 +122,17 @@ async fn lines(session: &Session, target: &Target, args: &Args) -> Result<Vec<Hi
     });
     let run =
         args.run.map_or_else(String::new, |run| format!(" AND run_id = {}::uuid", escape_literal(&run.to_string())));
+    // A script that can't be one transaction leaves a line for each statement; one that was followed by
+    // the next, or by the end, says nothing more.
     let sql = format!(
-        "SELECT run_id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), verb, detail->>'version', \
+        "WITH told AS (SELECT *, lead(detail) OVER same AS next_detail, lead(status) OVER same AS next_status \
+           FROM flotilla.ledger WHERE tool = 'migrate' \
+           WINDOW same AS (PARTITION BY verb, detail->>'table', detail->>'script' ORDER BY line)) \
+         SELECT run_id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), verb, detail->>'version', \
          detail->>'script', operator, login, reason, detail->>'commit', status, detail->>'statements_done' \
-         FROM (SELECT * FROM flotilla.ledger WHERE tool = 'migrate'{since}{run} ORDER BY line DESC LIMIT {}) AS l \
+         FROM (SELECT * FROM told WHERE NOT (detail ? 'statements_done' AND (coalesce(next_detail->>'begun_at', '') = detail->>'begun_at' \
+             OR NOT coalesce(next_detail ? 'statements_done', true) AND next_status = 'ok')){since}{run} \
+           ORDER BY line DESC LIMIT {}) AS l \
          ORDER BY line",
         args.limit
     );

@@ -98,10 +98,11 @@ async fn one(cx: &Context, target: &Target, work: &Work) -> Result<Done<Validati
     let findings = validate(&migrations, work.args.goal.ignored(), true);
     let mut hash = None;
     if !work.args.no_compare {
-        let read = Fingerprint::read(&database.session);
+        let shard = database.shard.clone().unwrap_or_else(|| target.name.clone());
+        let shards: Vec<&str> = cx.config()?.shards.iter().map(|shard| shard.name.as_str()).collect();
+        let read = Fingerprint::read(&database.session, &shards);
         let fingerprint = cx.guarded(database.session.canceller(), read).await?;
         hash = Some(fingerprint.hash());
-        let shard = database.shard.clone().unwrap_or_else(|| target.name.clone());
         work.fingerprints.lock().unwrap_or_else(PoisonError::into_inner).insert(shard, fingerprint);
     }
     let result = Validation {
