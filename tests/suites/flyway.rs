@@ -7,6 +7,7 @@ mod cases;
 mod checksums;
 mod differences;
 mod locks;
+mod refusals;
 mod same;
 mod sides;
 mod turns;

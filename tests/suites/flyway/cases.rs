@@ -98,7 +98,7 @@ impl Case {
             prop_oneof![5 => Just(None), 1 => select(&["next", "current", "latest", "5?", "1?"][..]).prop_map(Some)];
         let ignored = prop_oneof![
             2 => Just(None),
-            1 => select(&["*:missing", "*:ignored", "repeatable:*", "versioned:missing", "*:pending"][..]).prop_map(Some)
+            1 => select(&["*:missing", "*:ignored", "repeatable:*", "versioned:missing", "*:pending", "*:*", "versioned:future"][..]).prop_map(Some)
         ];
         let strays = subsequence(&STRAYS[..], 0..3);
         let parts = (

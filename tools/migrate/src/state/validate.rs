@@ -65,16 +65,18 @@ impl IgnorePattern {
         Self { versioned: None, state: Some("future") }
     }
 
-    /// Whether a migration in this state may pass.
+    /// Whether a migration in this state may pass. `*` is every state; a name is that state and not the
+    /// failed one, but for `*:future`, which passes what failed as well.
     pub(crate) fn covers(&self, versioned: bool, state: State) -> bool {
         let name = match state {
-            State::Missing | State::MissingFailed => "missing",
-            State::Pending => "pending",
-            State::Ignored => "ignored",
-            State::Future | State::FutureFailed => "future",
-            _ => return false,
+            State::Missing => Some("missing"),
+            State::Pending => Some("pending"),
+            State::Ignored => Some("ignored"),
+            State::Future => Some("future"),
+            State::FutureFailed if self.versioned.is_none() => Some("future"),
+            _ => None,
         };
-        self.versioned.is_none_or(|wanted| wanted == versioned) && self.state.is_none_or(|wanted| wanted == name)
+        self.versioned.is_none_or(|wanted| wanted == versioned) && self.state.is_none_or(|wanted| Some(wanted) == name)
     }
 }
 
@@ -107,6 +109,9 @@ impl FromStr for IgnorePattern {
 
 /// What is wrong with a database's migrations. `pending` says whether what isn't applied yet counts.
 pub fn validate(migrations: &Migrations<'_>, ignored: &[IgnorePattern], pending: bool) -> Vec<Finding> {
+    // What is pending may pass: then what is outdated may, too.
+    let passes = |versioned| ignored.iter().any(|pattern| pattern.covers(versioned, State::Pending));
+    let pending = pending && !(passes(true) && passes(false));
     migrations.all.iter().filter_map(|migration| one(migration, migrations, ignored, pending)).collect()
 }
 
