@@ -102,6 +102,16 @@ impl Context {
         Ok(self.run.config.get_or_init(|| config))
     }
 
+    /// The topology, for work that can do without: none where there is no file. One that is there and wrong
+    /// is an error all the same.
+    pub fn config_if_any(&self) -> Result<Option<&Config>> {
+        if let Some(config) = self.run.config.get() {
+            return Ok(Some(config));
+        }
+        let config = Config::load_if_any(self.run.global.config.as_deref())?;
+        Ok(config.map(|config| self.run.config.get_or_init(|| config)))
+    }
+
     /// How many targets to work on at once.
     pub fn jobs(&self) -> usize {
         usize::from(self.run.global.jobs)

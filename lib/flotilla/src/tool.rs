@@ -24,7 +24,7 @@ use crate::flags::Global;
 use crate::lock::FileLock;
 use crate::log;
 use crate::signal::{self, Stop};
-use crate::verb::{Effect, Verb};
+use crate::verb::{Effect, Scope, Verb};
 
 /// A tool: its command line, its verbs, and what runs them.
 pub trait Tool: Parser + Send + 'static {
@@ -130,8 +130,11 @@ fn drive(tool: &'static str, verb: &'static Verb, global: Global, run: Run) -> (
 async fn work(cx: &Context, run: Run) -> Result<()> {
     wait_jitter(cx).await?;
     if cx.verb().effect > Effect::Reads && !cx.global().quiet {
-        let config = cx.config()?;
-        log::say(&format!("{}: cluster {} ({})", cx.tool(), config.cluster.name, config.path.display()));
+        // What works on no targets may be about files alone, and need no cluster.
+        let config = if cx.verb().scope == Scope::None { cx.config_if_any()? } else { Some(cx.config()?) };
+        if let Some(config) = config {
+            log::say(&format!("{}: cluster {} ({})", cx.tool(), config.cluster.name, config.path.display()));
+        }
     }
     let _lock = if cx.verb().exclusive && !cx.global().dry_run { Some(take_lock(cx).await?) } else { None };
     run(cx.clone()).await

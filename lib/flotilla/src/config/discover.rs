@@ -13,17 +13,21 @@ const SIZE_LIMIT: u64 = 16 << 20;
 
 /// The given file, or the first that exists in the usual places.
 pub(super) fn find(given: Option<&Path>) -> Result<PathBuf> {
-    if let Some(path) = given {
-        return Ok(path.to_owned());
-    }
-    let user = env::path("XDG_CONFIG_HOME").or_else(|| env::path("HOME").map(|h| h.join(".config")));
-    let places = user.into_iter().chain([PathBuf::from("/etc")]).map(|d| d.join("flotilla/flotilla.toml"));
-    let places: Vec<PathBuf> = places.collect();
-    places.iter().find(|p| p.exists()).cloned().ok_or_else(|| {
-        let tried = places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
+    find_if_any(given).ok_or_else(|| {
+        let tried = places().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
         Error::config("no topology file was found")
             .hint(format!("Give --config FILE or set FLOTILLA_CONFIG. Looked for: {tried}."))
     })
+}
+
+/// The same for whoever can do without: none where none was given and none is there.
+pub(super) fn find_if_any(given: Option<&Path>) -> Option<PathBuf> {
+    given.map(Path::to_owned).or_else(|| places().find(|p| p.exists()))
+}
+
+fn places() -> impl Iterator<Item = PathBuf> {
+    let user = env::path("XDG_CONFIG_HOME").or_else(|| env::path("HOME").map(|h| h.join(".config")));
+    user.into_iter().chain([PathBuf::from("/etc")]).map(|d| d.join("flotilla/flotilla.toml"))
 }
 
 /// Reads the file, when only its owner or root could have written it.

@@ -70,9 +70,17 @@ pub struct Config {
 impl Config {
     /// Finds, reads and checks the file: the given one, then the usual places.
     pub fn load(given: Option<&Path>) -> Result<Self> {
-        let path = discover::find(given)?;
-        let text = discover::read(&path)?;
-        let config = Self::parse(&text, &path)?;
+        Self::read(&discover::find(given)?)
+    }
+
+    /// The same for whoever can do without: none where none was given and none is in the usual places. One
+    /// that is there and wrong is an error all the same.
+    pub fn load_if_any(given: Option<&Path>) -> Result<Option<Self>> {
+        discover::find_if_any(given).map(|path| Self::read(&path)).transpose()
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let config = Self::parse(&discover::read(path)?, path)?;
         config.archive.check_files()?;
         Ok(config)
     }
