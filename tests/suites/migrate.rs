@@ -4,6 +4,7 @@ mod apply;
 mod gates;
 mod killed;
 mod locks;
+mod new;
 mod shards;
 mod undo;
 

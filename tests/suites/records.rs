@@ -69,6 +69,8 @@ fn every_record_has_its_golden_line() {
 
 /// Migrations from plan to undo, with something changed by hand between.
 fn migrate(fleet: &Fleet, golden: &mut Golden) {
+    golden.take(&fleet.tool("migrate", ["new", "more moods", "--dir", "written"]).run().ok());
+    golden.take(&fleet.tool("migrate", ["new", "--list"]).run().ok());
     let mut one = |args: &[&str], code: i32| {
         let args = [args, &["--history-table", "migrated.history"]].concat();
         golden.take(&fleet.tool("migrate", args).run().code_is(code));

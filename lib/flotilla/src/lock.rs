@@ -33,14 +33,23 @@ impl FileLock {
             .mode(0o600)
             .open(&path)
             .map_err(|e| io_error("could not open the lock file", &path, e))?;
+        Self::wait(file, path, wait, || format!("another {tool} is at work on \"{scope}\""))
+    }
+
+    /// Takes a folder itself, for work that is about its files alone, waiting at most `wait`.
+    pub fn of_folder(path: &Path, wait: Duration) -> Result<Self> {
+        let file = File::open(path).map_err(|e| io_error("could not open the folder", path, e))?;
+        Self::wait(file, path.to_owned(), wait, || format!("somebody else is at work in {}", path.display()))
+    }
+
+    fn wait(file: File, path: PathBuf, wait: Duration, held: impl Fn() -> String) -> Result<Self> {
         let until = Instant::now() + wait;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file, path }),
                 Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
-                    return Err(Error::new(Code::LockHeld, format!("another {tool} is at work on \"{scope}\""))
-                        .hint("Wait for it to end, or give --lock-wait 5m."));
+                    return Err(Error::new(Code::LockHeld, held()).hint("Wait for it to end, or give --lock-wait 5m."));
                 }
                 Err(TryLockError::Error(e)) => return Err(io_error("could not lock", &path, e)),
             }

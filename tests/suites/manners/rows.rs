@@ -111,6 +111,14 @@ pub(super) const ROWS: &[Row] = &[
         hang: Hang::Lock("notes"),
         ..ROW
     },
+    Row { tool: "migrate", verb: "new", args: &["add moods", "--dir", "written"], ..ROW },
+    Row {
+        tool: "migrate",
+        verb: "new",
+        args: &["--pattern", "create-table", "-p", "table=moods", "-p", "kind=local", "--dir", "patterns"],
+        ..ROW
+    },
+    Row { tool: "migrate", verb: "new --list", ..ROW },
     Row { tool: "migrate", verb: "info", hang: Hang::Mute, cancelled_lines: true, ..ROW },
     Row { tool: "migrate", verb: "plan", hang: Hang::Mute, cancelled_lines: true, ..ROW },
     Row {

@@ -9,6 +9,7 @@ mod history;
 mod info;
 pub mod lint;
 mod migrating;
+mod new;
 mod plan;
 mod reading;
 mod repair;
@@ -42,6 +43,9 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Verbs {
+    /// Write the next version and its undo, empty or by a pattern
+    #[command(after_help = new::VERB.help(), after_long_help = new::VERB.long_help())]
+    New(new::Args),
     /// Show what has become of each migration on each shard
     #[command(after_help = info::VERB.help(), after_long_help = info::VERB.long_help())]
     Info(info::Args),
@@ -74,6 +78,8 @@ enum Verbs {
 impl Tool for Cli {
     const NAME: &'static str = "migrate";
     const VERBS: &'static [Verb] = &[
+        new::VERB,
+        new::LIST,
         info::VERB,
         plan::VERB,
         apply::VERB,
@@ -91,6 +97,7 @@ impl Tool for Cli {
 
     fn verb(&self) -> &'static Verb {
         match &self.verb {
+            Verbs::New(args) => args.verb(),
             Verbs::Info(_) => &info::VERB,
             Verbs::Plan(_) => &plan::VERB,
             Verbs::Apply(_) => &apply::VERB,
@@ -106,6 +113,7 @@ impl Tool for Cli {
     fn run(self, cx: Context) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
             match self.verb {
+                Verbs::New(args) => new::run(&cx, &args),
                 Verbs::Info(args) => info::run(&cx, args).await,
                 Verbs::Plan(args) => plan::run(&cx, args).await,
                 Verbs::Apply(args) => apply::run(&cx, *args).await,

@@ -15,4 +15,7 @@ mod walk;
 
 pub use self::engine::{Listed, Settings, all_rules, check};
 pub use self::finding::{Finding, Severity, Source};
-pub(crate) use self::verb::{Args, VERB, run};
+pub(crate) use self::model::{Catalogue, Column, Name, Table, object_name, tree};
+pub(crate) use self::rules::volatile_function;
+pub(crate) use self::verb::{Args, VERB, placeholders, run};
+pub(crate) use self::walk::schema;

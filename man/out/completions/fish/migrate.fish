@@ -43,6 +43,7 @@ complete -c migrate -n "__fish_migrate_needs_command" -l yes -d 'Consent to what
 complete -c migrate -n "__fish_migrate_needs_command" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c migrate -n "__fish_migrate_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c migrate -n "__fish_migrate_needs_command" -s V -l version -d 'Print version'
+complete -c migrate -n "__fish_migrate_needs_command" -f -a "new" -d 'Write the next version and its undo, empty or by a pattern'
 complete -c migrate -n "__fish_migrate_needs_command" -f -a "info" -d 'Show what has become of each migration on each shard'
 complete -c migrate -n "__fish_migrate_needs_command" -f -a "plan" -d 'Show what would be applied, in a way that can\'t write'
 complete -c migrate -n "__fish_migrate_needs_command" -f -a "apply" -d 'Apply what is pending, in waves over the shards'
@@ -52,6 +53,32 @@ complete -c migrate -n "__fish_migrate_needs_command" -f -a "lint" -d 'Say what 
 complete -c migrate -n "__fish_migrate_needs_command" -f -a "baseline" -d 'Begin the history of a database that has tables already'
 complete -c migrate -n "__fish_migrate_needs_command" -f -a "repair" -d 'Make the history say what the scripts say'
 complete -c migrate -n "__fish_migrate_needs_command" -f -a "history" -d 'Show who applied what where, when and why'
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l pattern -d 'Pattern to write the migration by' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -s p -l param -d 'What the pattern is to know, such as table=users; may be repeated' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l version -d 'Version to write, instead of the next one' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l dir -d 'Folder of the scripts; may be repeated' -r -F
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l placeholder -d 'Value for `${NAME}` in scripts; may be repeated' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c migrate -n "__fish_migrate_using_subcommand new" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l timestamp -d 'Number the version by the time, UTC'
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l repeatable -d 'Write a script that runs whenever it has changed, which has neither version nor undo'
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l list -d 'List the patterns instead'
+complete -c migrate -n "__fish_migrate_using_subcommand new" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c migrate -n "__fish_migrate_using_subcommand new" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l all -d 'Work on every target'
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l yes -d 'Consent to what can\'t be undone'
+complete -c migrate -n "__fish_migrate_using_subcommand new" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c migrate -n "__fish_migrate_using_subcommand new" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c migrate -n "__fish_migrate_using_subcommand info" -l dir -d 'Folder of the scripts; may be repeated' -r -F
 complete -c migrate -n "__fish_migrate_using_subcommand info" -l placeholder -d 'Value for `${NAME}` in scripts; may be repeated' -r
 complete -c migrate -n "__fish_migrate_using_subcommand info" -l history-table -d 'History table, such as `app.history`' -r

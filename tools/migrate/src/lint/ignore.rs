@@ -50,7 +50,14 @@ pub(crate) fn find(sql: &str, statements: &[Statement]) -> Vec<Ignore> {
         comments(sql, from..statement.range.end, Some(statement), &mut found);
         from = statement.behind();
     }
+    let behind = found.len();
     comments(sql, from..sql.len(), None, &mut found);
+    if statements.is_empty() {
+        // Nothing but comments: they are about the script as a whole.
+        for ignore in &mut found[behind..] {
+            ignore.scope = Scope::File;
+        }
+    }
     found
 }
 

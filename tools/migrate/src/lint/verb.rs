@@ -101,7 +101,7 @@ pub(crate) fn run(cx: &Context, args: Args) -> Result<()> {
     let settings = Settings { include: args.include, exclude: args.exclude, ..Settings::default() };
     settings.check()?;
     // Scripts are read without a cluster too; with one, its folders and placeholders count.
-    let config = cx.config().ok();
+    let config = cx.config_if_any()?;
     let set = Set::read(&args.scripts.dirs(config))?;
     let found = check(&set, &placeholders(&args.scripts, config), &settings);
     let limit = if args.strict { Severity::Warning } else { Severity::Error };
@@ -136,7 +136,7 @@ fn rules(cx: &Context) -> Result<()> {
 }
 
 /// The given values, and stand-ins for what only a database knows.
-fn placeholders(args: &ScriptArgs, config: Option<&Config>) -> Placeholders {
+pub(crate) fn placeholders(args: &ScriptArgs, config: Option<&Config>) -> Placeholders {
     let mut placeholders = Placeholders::new(Marks::default());
     for name in ["defaultSchema", "user", "database", "timestamp", "workingDirectory", "table", "environment"] {
         placeholders.set(&format!("flyway:{name}"), name);

@@ -56,6 +56,11 @@ pub(crate) fn walk<'a>(
     world
 }
 
+/// The schema that the versioned scripts make, as far as it can be followed.
+pub(crate) fn schema(set: &Set, placeholders: &Placeholders) -> Catalogue {
+    walk(set, placeholders, &[], &mut []).ends.into_iter().next().unwrap_or_default()
+}
+
 fn prepare<'a>(set: &'a Set, placeholders: &Placeholders) -> Vec<Prepared<'a>> {
     let mut callbacks: Vec<_> = set.callbacks.values().flatten().collect();
     callbacks.sort_by(|a, b| a.script.cmp(&b.script));

@@ -92,8 +92,13 @@ impl Catalogue {
     fn attach(&mut self, name: &Name, partition: &PartitionCmd) {
         let (Some(child), Some(bound)) = (&partition.name, &partition.bound) else { return };
         let parent = Parent { table: name.clone(), bounds: bounds(bound), is_default: bound.is_default };
+        let whole = self.declared(name).cloned();
         if let Some(table) = self.table_mut(&Name::of(child)) {
             table.parent = Some(parent);
+            // From now on it is what its partitioned table is.
+            if table.declared == whole {
+                table.declared = None;
+            }
         }
     }
 

@@ -285,15 +285,11 @@ pub(super) fn bounds(bound: &PartitionBoundSpec) -> String {
     if bound.is_default {
         return "DEFAULT".to_owned();
     }
-    format!(
-        "{} {}/{} ({}) ({}) ({})",
-        bound.strategy,
-        bound.modulus,
-        bound.remainder,
-        list(&bound.listdatums),
-        list(&bound.lowerdatums),
-        list(&bound.upperdatums)
-    )
+    match &*bound.strategy {
+        "h" => format!("WITH (MODULUS {}, REMAINDER {})", bound.modulus, bound.remainder),
+        "l" => format!("IN ({})", list(&bound.listdatums)),
+        _ => format!("FROM ({}) TO ({})", list(&bound.lowerdatums), list(&bound.upperdatums)),
+    }
 }
 
 fn partitioning(spec: &pg_query::protobuf::PartitionSpec) -> String {

@@ -21,7 +21,7 @@ use pg_query::NodeEnum;
 
 pub(crate) use self::index::Index;
 pub(crate) use self::name::Name;
-pub(crate) use self::table::{Column, Constraint, Declared, Kind, Made, Table};
+pub(crate) use self::table::{Column, Constraint, Declared, Kind, Made, Table, object_name};
 
 /// Everything that the scripts have made so far.
 #[derive(Clone, Debug, Default)]

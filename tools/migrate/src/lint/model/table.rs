@@ -137,7 +137,7 @@ pub(crate) fn free_name(table: &str, columns: &[String], label: &str, taken: imp
 }
 
 /// PostgreSQL's `makeObjectName`: the longer of both parts gives way.
-fn object_name(table: &str, columns: &str, label: &str) -> String {
+pub(crate) fn object_name(table: &str, columns: &str, label: &str) -> String {
     const LIMIT: usize = 63;
     let overhead = label.len() + 1 + usize::from(!columns.is_empty());
     let room = LIMIT.saturating_sub(overhead);

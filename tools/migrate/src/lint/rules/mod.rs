@@ -24,6 +24,8 @@ mod unresolved_placeholder;
 mod unused_ignore;
 mod volatile_default;
 
+pub(crate) use self::volatile_default::volatile_function;
+
 use super::rule::Rule;
 
 pub(super) const SYNTAX_ERROR: &str = syntax_error::RULE.name;

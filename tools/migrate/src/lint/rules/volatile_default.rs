@@ -50,6 +50,11 @@ const STABLE: &[&str] = &[
     "upper",
 ];
 
+/// A function in an expression that isn't known to be the same for all rows.
+pub(crate) fn volatile_function(expression: &str) -> Option<String> {
+    tree::functions(expression).into_iter().find(|name| !STABLE.contains(&&**name))
+}
+
 fn check(at: &At<'_>, found: &mut Found) {
     for effect in at.effects {
         let Effect::ColumnAdded(table, column) = effect else { continue };
@@ -57,8 +62,7 @@ fn check(at: &At<'_>, found: &mut Found) {
         if at.is_fresh(table) {
             continue;
         }
-        let functions = definition.default.as_deref().map(tree::functions).unwrap_or_default();
-        if let Some(volatile) = functions.iter().find(|name| !STABLE.contains(&&***name)) {
+        if let Some(volatile) = definition.default.as_deref().and_then(volatile_function) {
             found.here(at, format!("default {volatile}() of column {column} rewrites table {table}"));
         }
     }
