@@ -25,7 +25,8 @@ impl Blocker {
         Self::hold(server, dbname, table, "ACCESS SHARE")
     }
 
-    fn hold(server: &Server, dbname: &str, table: &str, mode: &str) -> Self {
+    /// Locks the table in a mode of its own.
+    pub fn hold(server: &Server, dbname: &str, table: &str, mode: &str) -> Self {
         let mut command = Command::new(program("psql"));
         command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &server.conninfo(dbname)]).current_dir("/").env_clear();
         let mut psql = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");

@@ -3,6 +3,7 @@
 mod apply;
 mod gates;
 mod killed;
+mod live;
 mod locks;
 mod new;
 mod shards;

@@ -78,6 +78,7 @@ fn migrate(fleet: &Fleet, golden: &mut Golden) {
     fleet.file("migrations/V1__moods.sql", "CREATE TABLE moods (mood text PRIMARY KEY);");
     fleet.file("migrations/U1__moods.sql", "DROP TABLE moods;");
     one(&["plan", "-t", "s0"], 0);
+    one(&["lint", "--live", "-t", "s0"], 0);
     one(&["apply", "--all", "-j", "1"], 0);
     one(&["info", "-t", "s0"], 0);
     fleet.psql(1, "ALTER TABLE migrated.moods ADD COLUMN why text");

@@ -115,7 +115,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         tool: "migrate",
         verb: "new",
-        args: &["--pattern", "create-table", "-p", "table=moods", "-p", "kind=local", "--dir", "patterns"],
+        args: &["--pattern", "add-check", "-p", "table=moods", "-p", "check=mood <> ''", "--dir", "patterns"],
         ..ROW
     },
     Row { tool: "migrate", verb: "new --list", ..ROW },
@@ -140,6 +140,7 @@ pub(super) const ROWS: &[Row] = &[
         ..ROW
     },
     Row { tool: "migrate", verb: "lint", args: &["--rules"], ..ROW },
+    Row { tool: "migrate", verb: "lint --live", hang: Hang::Mute, cancelled_lines: true, ..ROW },
     Row {
         tool: "migrate",
         verb: "undo",

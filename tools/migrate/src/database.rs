@@ -134,6 +134,11 @@ impl Database {
         self.session.simple(&sql).await.map(drop)
     }
 
+    /// Finds tables where scripts would.
+    pub(crate) async fn take_search_path(&self) -> Result<()> {
+        self.session.simple(&format!("SET search_path = {}", self.search_path)).await.map(drop)
+    }
+
     /// The history; none where there is no table.
     pub(crate) async fn rows(&self) -> Result<Option<Vec<Row>>> {
         history::read(&self.session, &self.table).await

@@ -3,6 +3,7 @@
 mod engine;
 mod finding;
 mod ignore;
+pub(crate) mod live;
 mod model;
 mod prepared;
 mod rule;

@@ -218,8 +218,14 @@ complete -c migrate -n "__fish_migrate_using_subcommand validate" -l schema -d '
 complete -c migrate -n "__fish_migrate_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -l dir -d 'Folder of the scripts; may be repeated' -r -F
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -l placeholder -d 'Value for `${NAME}` in scripts; may be repeated' -r
+complete -c migrate -n "__fish_migrate_using_subcommand lint" -l history-table -d 'History table, such as `app.history`' -r
+complete -c migrate -n "__fish_migrate_using_subcommand lint" -l role -d 'Role that owns what scripts make; empty for the login itself' -r
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -l include -d 'Ask this rule besides, which is off; may be repeated' -r
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -l exclude -d 'Don\'t ask this rule; may be repeated' -r
+complete -c migrate -n "__fish_migrate_using_subcommand lint" -l max-block -d 'With --live: how long traffic may be blocked' -r
+complete -c migrate -n "__fish_migrate_using_subcommand lint" -l scan-rate -d 'With --live: MB of rows that are read each second' -r
+complete -c migrate -n "__fish_migrate_using_subcommand lint" -l index-rate -d 'With --live: MB of rows that an index is built of each second' -r
+complete -c migrate -n "__fish_migrate_using_subcommand lint" -l rewrite-rate -d 'With --live: MB of rows and indexes that are written again each second' -r
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
 json\t'JSON lines; their shape is a promise'"
@@ -233,6 +239,7 @@ complete -c migrate -n "__fish_migrate_using_subcommand lint" -l jitter -d 'Star
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -l reason -d 'Why this run is made; kept in the ledger' -r
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -l strict -d 'Fail on warnings as well as on errors'
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -l rules -d 'List the rules instead'
+complete -c migrate -n "__fish_migrate_using_subcommand lint" -l live -d 'Say instead which locks pending scripts take on the shards, and for how long'
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -s v -l verbose -d 'Say more on standard error; twice for more still'
 complete -c migrate -n "__fish_migrate_using_subcommand lint" -l all -d 'Work on every target'

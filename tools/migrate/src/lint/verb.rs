@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Finding, Settings, Severity, Source, all_rules, check};
 use crate::scripts::{Marks, Placeholders, Set};
-use crate::settings::ScriptArgs;
+use crate::settings::{ScriptArgs, Settings as Work, SettingsArgs};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {
@@ -30,7 +30,7 @@ pub(crate) const VERB: Verb = Verb {
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    scripts: ScriptArgs,
+    settings: SettingsArgs,
     /// Ask this rule besides, which is off; may be repeated
     #[arg(long, value_name = "RULE")]
     include: Vec<String>,
@@ -43,6 +43,18 @@ pub(crate) struct Args {
     /// List the rules instead
     #[arg(long, conflicts_with_all = ["include", "exclude", "strict"])]
     rules: bool,
+    /// Say instead which locks pending scripts take on the shards, and for how long
+    #[arg(long, conflicts_with_all = ["include", "exclude", "strict", "rules"])]
+    live: bool,
+    #[command(flatten)]
+    lives: super::live::LiveArgs,
+}
+
+impl Args {
+    /// What the flags make of the verb.
+    pub(crate) fn verb(&self) -> &'static Verb {
+        if self.live { &super::live::VERB } else { &VERB }
+    }
 }
 
 /// One finding.
@@ -94,7 +106,10 @@ impl Record for RuleRecord {
 }
 
 /// Writes a line for each finding.
-pub(crate) fn run(cx: &Context, args: Args) -> Result<()> {
+pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
+    if args.live {
+        return super::live::run(cx, Work::new(cx, &args.settings)?, args.lives).await;
+    }
     if args.rules {
         return rules(cx);
     }
@@ -102,8 +117,8 @@ pub(crate) fn run(cx: &Context, args: Args) -> Result<()> {
     settings.check()?;
     // Scripts are read without a cluster too; with one, its folders and placeholders count.
     let config = cx.config_if_any()?;
-    let set = Set::read(&args.scripts.dirs(config))?;
-    let found = check(&set, &placeholders(&args.scripts, config), &settings);
+    let set = Set::read(&args.settings.scripts.dirs(config))?;
+    let found = check(&set, &placeholders(&args.settings.scripts, config), &settings);
     let limit = if args.strict { Severity::Warning } else { Severity::Error };
     let bad = found.iter().filter(|finding| finding.severity >= limit).count();
     for finding in found {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, RangeVar};
+use postgres_protocol::escape::escape_identifier;
 
 /// A name and its schema; without one it is in `public`, where migrations work.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +40,12 @@ impl Name {
             [Node { node: Some(NodeEnum::RangeVar(relation)) }] => Some(Self::of(relation)),
             _ => None,
         }
+    }
+
+    /// As SQL, for a server that looks for it where migrations work.
+    pub(crate) fn quoted(&self) -> String {
+        let name = escape_identifier(&self.name);
+        if self.schema == HOME { name } else { format!("{}.{name}", escape_identifier(&self.schema)) }
     }
 
     /// Another name in the same schema.
