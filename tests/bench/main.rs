@@ -8,6 +8,7 @@ mod child;
 mod count;
 mod fence;
 mod figure;
+mod migrate;
 mod route;
 mod spread;
 mod standin;
@@ -40,6 +41,8 @@ enum Measurement {
     Count,
     /// COPY into a fenced table beside one without a fence
     Fence,
+    /// `migrate`: 4,000 scripts, 200 pending, 16 databases with nothing to do
+    Migrate,
     /// Fan-out to 100 and 1,000 targets: time and memory
     Spread,
 }
@@ -51,6 +54,7 @@ impl Measurement {
             Self::Route => route::measure(),
             Self::Count => count::measure(),
             Self::Fence => fence::measure(),
+            Self::Migrate => migrate::measure(),
             Self::Spread => spread::measure(),
         }
     }

@@ -83,6 +83,11 @@ impl Sandbox {
         path
     }
 
+    /// The variables that tools are run with, for whoever runs them by itself.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
     /// Sets a variable of every tool and script that is run from now on.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.variables.insert(name.to_owned(), value.into());
