@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use flotilla::error::{Error, Result};
 use pg_query::NodeEnum;
+use pg_query::protobuf::ConstrType;
 
 use super::finding::{Finding, Severity, Source};
 use super::model::Name;
@@ -210,8 +211,10 @@ fn squawks(script: &Prepared<'_>, settings: &Settings, used: &mut BTreeSet<(usiz
     let mut findings = Vec::new();
     for violation in squawk::check(&request) {
         let statement = script.statement_at(violation.range.start);
-        let noise = violation.rule.about != About::Style
-            && statement.is_some_and(|statement| is_about_fresh(script, statement));
+        let noise = statement.is_some_and(|statement| {
+            violation.rule.about != About::Style && is_about_fresh(script, statement)
+                || is_beside_the_point(violation.rule.name, statement)
+        });
         if noise || is_ignored(script, violation.rule.name, true, violation.range.start, used) {
             continue;
         }
@@ -230,6 +233,27 @@ fn squawks(script: &Prepared<'_>, settings: &Settings, used: &mut BTreeSet<(usiz
 /// squawk's messages as messages are written here: without period.
 fn plain(message: &str) -> String {
     message.trim().trim_end_matches('.').to_owned()
+}
+
+/// Whether a rule says of a statement what isn't so, or what another rule says better.
+fn is_beside_the_point(rule: &str, statement: &Statement) -> bool {
+    match (rule, &statement.node) {
+        // ON ONLY a partitioned table builds nothing.
+        ("require-concurrent-index-creation", Some(NodeEnum::IndexStmt(index))) => {
+            index.relation.as_ref().is_some_and(|relation| !relation.inh)
+        }
+        // Only CHECK and FOREIGN KEY can be NOT VALID, and the latter has a rule of its own.
+        ("constraint-missing-not-valid", Some(NodeEnum::AlterTableStmt(alter))) => {
+            !alter.cmds.iter().any(|command| match &command.node {
+                Some(NodeEnum::AlterTableCmd(command)) => matches!(
+                    command.def.as_ref().and_then(|def| def.node.as_ref()),
+                    Some(NodeEnum::Constraint(constraint)) if constraint.contype() == ConstrType::ConstrCheck
+                ),
+                _ => false,
+            })
+        }
+        _ => false,
+    }
 }
 
 /// Whether all that a statement touches was made by the same script: nobody waits for it.

@@ -41,12 +41,12 @@ pub(crate) struct Statement {
 impl<'a> Prepared<'a> {
     pub(crate) fn new(number: usize, script: &'a Script, placeholders: &Placeholders) -> Self {
         let text = Text::of(script, placeholders);
-        let statements: Vec<Statement> = statements::split(&text.sql)
+        let statements: Vec<Statement> = statements::split_parsed(&text.sql)
             .into_iter()
             .enumerate()
-            .map(|(number, found)| Statement {
+            .map(|(number, (found, node))| Statement {
                 number,
-                node: statements::parse(found.text(&text.sql)),
+                node,
                 range: found.range,
                 class: found.class,
                 data: found.data.map(|data| with_end(&text.sql, data)),

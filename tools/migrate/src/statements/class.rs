@@ -101,12 +101,12 @@ impl Class {
 }
 
 /// The tree of one statement; none where the grammar doesn't know it.
-pub(crate) fn parse(statement: &str) -> Option<NodeEnum> {
+pub(super) fn parse(statement: &str) -> Option<NodeEnum> {
     let parsed = pg_query::parse(statement, pg_query::ParserOptions::default()).ok()?;
     parsed.protobuf.stmts.into_iter().find_map(|raw| raw.stmt?.node)
 }
 
-fn of_node(node: &NodeEnum) -> Class {
+pub(super) fn of_node(node: &NodeEnum) -> Class {
     match node {
         NodeEnum::CopyStmt(copy) if copy.is_from && copy.filename.is_empty() && !copy.is_program => Class::CopyIn,
         NodeEnum::IndexStmt(index) if index.concurrent => Class::Concurrent(Concurrent::CreateIndex {

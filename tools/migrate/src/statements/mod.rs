@@ -7,7 +7,8 @@ mod tests;
 
 use std::ops::Range;
 
-pub(crate) use self::class::parse;
+use pg_query::NodeEnum;
+
 pub use self::class::{Catalogue, Class, Concurrent, Global, Name};
 use self::lexer::Lexer;
 
@@ -43,6 +44,11 @@ impl Statement {
 
 /// The statements of a script. What the grammar doesn't know is kept, for the server to judge.
 pub fn split(sql: &str) -> Vec<Statement> {
+    split_parsed(sql).into_iter().map(|(statement, _)| statement).collect()
+}
+
+/// The same with each statement's tree, for whoever looks into them.
+pub(crate) fn split_parsed(sql: &str) -> Vec<(Statement, Option<NodeEnum>)> {
     let mut lexer = Lexer::new(sql);
     let mut statements = Vec::new();
     let mut counted = 0;
@@ -53,14 +59,15 @@ pub fn split(sql: &str) -> Vec<Statement> {
         // A statement without semicolon ends where its last word does.
         let text = sql[span.start..span.end].trim_end();
         let range = span.start..span.start + text.len();
-        let class = Class::of(text);
+        let node = class::parse(text);
+        let class = node.as_ref().map_or(Class::Unknown, class::of_node);
         let mut data = None;
         if class == Class::CopyIn && span.terminated {
             let found = copy_data(sql, lexer.position());
             lexer.jump(found.after);
             data = Some(found.data);
         }
-        statements.push(Statement { range, line, data, class });
+        statements.push((Statement { range, line, data, class }, node));
     }
     statements
 }

@@ -1,1 +1,1 @@
-SELECT 1;
+ALTER TABLE users ADD COLUMN nick text;

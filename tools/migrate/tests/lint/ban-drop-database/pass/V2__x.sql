@@ -1,1 +1,2 @@
-SELECT 1;
+-- Taken out of use; an administrator drops it.
+REVOKE CONNECT ON DATABASE other FROM PUBLIC;

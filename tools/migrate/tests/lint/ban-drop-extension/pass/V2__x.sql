@@ -1,1 +1,1 @@
-SELECT 1;
+CREATE EXTENSION hstore;

@@ -1,1 +1,1 @@
-SELECT 1;
+CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql SET search_path = pg_catalog AS 'SELECT a';

@@ -1,1 +1,1 @@
-SELECT 1;
+CREATE TYPE t AS ENUM ('a');

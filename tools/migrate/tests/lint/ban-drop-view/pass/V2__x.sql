@@ -1,1 +1,1 @@
-SELECT 1;
+CREATE VIEW v AS SELECT user_id FROM users;

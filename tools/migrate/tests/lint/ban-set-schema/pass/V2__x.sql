@@ -1,1 +1,2 @@
-SELECT 1;
+CREATE SCHEMA other;
+CREATE VIEW other.users AS SELECT user_id, name FROM public.users;

@@ -1,2 +1,1 @@
--- squawk-ignore require-concurrent-index-creation
 CREATE INDEX events_at ON ONLY events (at);

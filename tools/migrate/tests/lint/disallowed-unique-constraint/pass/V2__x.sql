@@ -1,1 +1,1 @@
-ALTER TABLE users ADD CONSTRAINT u UNIQUE USING INDEX users_u;
+CREATE UNIQUE INDEX CONCURRENTLY users_u ON users (user_id, name);

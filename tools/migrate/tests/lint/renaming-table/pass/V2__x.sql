@@ -1,1 +1,1 @@
-SELECT 1;
+CREATE VIEW people AS SELECT user_id, name FROM users;

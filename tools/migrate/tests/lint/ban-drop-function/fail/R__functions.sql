@@ -1,0 +1,2 @@
+DROP FUNCTION IF EXISTS g(int);
+CREATE FUNCTION g(a int) RETURNS int LANGUAGE sql SET search_path = pg_catalog AS 'SELECT a';

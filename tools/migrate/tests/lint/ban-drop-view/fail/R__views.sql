@@ -1,0 +1,2 @@
+DROP VIEW IF EXISTS shown;
+CREATE VIEW shown AS SELECT user_id, name FROM users;

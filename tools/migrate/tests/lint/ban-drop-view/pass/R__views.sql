@@ -1,0 +1,1 @@
+CREATE OR REPLACE VIEW shown AS SELECT user_id, name FROM users;
