@@ -14,7 +14,7 @@ pub use write::Sealed;
 
 use std::sync::Arc;
 
-use flotilla::config::{Compression, Config, Shard};
+use flotilla::config::{ArchiveStore, Compression, Config, Shard};
 use flotilla::{Error, Result};
 use secrecy::ExposeSecret as _;
 
@@ -34,8 +34,26 @@ pub struct Archive {
 impl Archive {
     /// The archive of the shard in the store of this name, or in the first. Nothing is asked of it yet.
     pub async fn open(config: &Config, shard: &Shard, store: Option<&str>) -> Result<Self> {
+        Self::of(config, shard, config.archive.store(store)?).await
+    }
+
+    /// The same for someone who asks again by himself and mustn't be held up: the store gets two seconds
+    /// for an answer, and is asked no second time after them.
+    pub async fn open_hasty(config: &Config, shard: &Shard, store: Option<&str>) -> Result<Self> {
+        let store = config.archive.store(store)?;
+        let at_most = |seconds: u64| seconds.min(2);
+        let hasty = ArchiveStore {
+            connect_timeout_seconds: at_most(store.connect_timeout_seconds),
+            stall_timeout_seconds: at_most(store.stall_timeout_seconds),
+            retry_seconds: at_most(store.retry_seconds),
+            ..store.clone()
+        };
+        Self::of(config, shard, &hasty).await
+    }
+
+    async fn of(config: &Config, shard: &Shard, store: &ArchiveStore) -> Result<Self> {
         let settings = &config.archive;
-        let store = Store::open(settings.store(store)?).await?.below(shard.archive_path())?;
+        let store = Store::open(store).await?.below(shard.archive_path())?;
         let key = match settings.read_key()? {
             None => None,
             Some(text) => {

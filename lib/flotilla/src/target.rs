@@ -77,7 +77,7 @@ impl Target {
     }
 
     /// The error that a line from a failed tool is passed on with.
-    pub(crate) fn upstream_error(&self) -> Option<Error> {
+    pub fn upstream_error(&self) -> Option<Error> {
         let status = self.upstream_failure.as_ref()?;
         Some(
             Error::new(

@@ -248,6 +248,7 @@ pub(crate) fn registry() -> Vec<(&'static str, &'static Verb)> {
     let of = |tool: &'static str, verbs: &'static [Verb]| verbs.iter().map(move |verb| (tool, verb));
     of(shardctl::Cli::NAME, shardctl::Cli::VERBS)
         .chain(of(migrate::Cli::NAME, migrate::Cli::VERBS))
+        .chain(of(walg_wrap::Cli::NAME, walg_wrap::Cli::VERBS))
         .chain(of(poolcfg::Cli::NAME, poolcfg::Cli::VERBS))
         .collect()
 }

@@ -2,25 +2,32 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flotilla::config::Shard;
+use flotilla::record::{Line, Record};
 use flotilla::{Code, Context, Error, Result};
 use flotilla_archive::archive::Pin;
 use flotilla_archive::backup::Control;
 
-/// The one shard that this call is about.
-pub(crate) fn one_shard(cx: &Context) -> Result<Shard> {
-    let mut targets = cx.targets()?;
-    match (targets.pop(), targets.is_empty()) {
-        (Some(target), true) => target.shard().cloned().ok_or_else(|| {
-            Error::new(
-                Code::Unsupported,
-                format!("\"{}\" is a {}, and only shards have archives", target.name, target.kind_name()),
-            )
-            .hint("Name a shard, or one of its nodes.")
-        }),
-        _ => Err(Error::usage("a file of the WAL is of one shard").hint("Name it with -t SHARD.")),
+/// The one shard that this call is about. Lines that came with a failure are passed on; none when there
+/// were no others.
+pub(crate) fn one_shard<R: Record>(cx: &Context) -> Result<Option<Shard>> {
+    let (failed, mut good): (Vec<_>, Vec<_>) =
+        cx.targets()?.into_iter().partition(|target| target.upstream_failure.is_some());
+    let target = good.pop();
+    if !good.is_empty() {
+        return Err(Error::usage("a file of the WAL is of one shard").hint("Name it with -t SHARD."));
     }
+    for target in &failed {
+        let error = target.upstream_error().unwrap_or_else(|| Error::internal("a failure without one"));
+        cx.output().line(&Line::<R>::failed(Some(target.name.clone()), &error, Duration::ZERO))?;
+    }
+    let Some(target) = target else { return Ok(None) };
+    target.shard().cloned().map(Some).ok_or_else(|| {
+        let what = format!("\"{}\" is a {}, and only shards have archives", target.name, target.kind_name());
+        Error::new(Code::Unsupported, what).hint("Name a shard, or one of its nodes.")
+    })
 }
 
 /// The cluster whose data folder a file lies in.

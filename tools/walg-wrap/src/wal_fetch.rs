@@ -115,7 +115,7 @@ pub(crate) fn exit(args: impl Iterator<Item = OsString>, exit: Exit) -> Exit {
 /// Fetches one file.
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let began = Instant::now();
-    let shard = cluster::one_shard(cx)?;
+    let Some(shard) = cluster::one_shard::<FetchedWal>(cx)? else { return Ok(()) };
     let found = tokio::select! {
         found = fetch(cx, &shard, &args) => found,
         () = cx.deadline_passed() => Err(cx.deadline_error()),
@@ -147,7 +147,11 @@ async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Re
     let size = control.as_ref().map_or(SegmentSize::DEFAULT, |control| control.segment_size);
     let file = WalFile::parse(&args.file, size)
         .map_err(|e| Error::input(e.to_string()).hint("This is %f of restore_command."))?;
-    let archive = Archive::open(cx.config()?, shard, args.store.as_deref()).await?;
+    let archive = match args.whom {
+        Whom::Pitr => Archive::open(cx.config()?, shard, args.store.as_deref()).await?,
+        // It would hold up a promotion, which asks for what may come next before it begins.
+        Whom::Standby => Archive::open_hasty(cx.config()?, shard, args.store.as_deref()).await?,
+    };
     let system = match &control {
         Some(control) => Some(control.system_identifier),
         // Where the caller has none, the archive itself says whose it is.

@@ -33,6 +33,7 @@ impl Part for Patroni {
             Need::new(postgres::program("pg_rewind"), "postgresql-15"),
             Need::new(audit, "postgresql-15-pgaudit"),
             Need::new(plan.python_program("patroni"), "patroni 4.1.5 (by compose/install)"),
+            Need::new(plan.tool("walg-wrap"), "walg-wrap (by compose/install)"),
         ]
     }
 
@@ -89,6 +90,8 @@ impl Part for Patroni {
             "replication_password": secrets.password(REPLICATION),
             "rewind": REWIND,
             "rewind_password": secrets.password(REWIND),
+            "archive": archiver(plan, &member.role, "wal-push -q", "%p")?,
+            "restore": archiver(plan, &member.role, "wal-fetch -q --for standby", "%f %p")?,
         });
         let mut statements = String::new();
         let _ = writeln!(statements, "create database {DATABASE};");
@@ -149,6 +152,12 @@ impl Part for Patroni {
         command.arg("--version");
         command
     }
+}
+
+/// A call of `walg-wrap` about a shard, for the server's shell.
+fn archiver(plan: &Plan, shard: &str, verb: &str, operands: &str) -> Result<String> {
+    let (tool, topology) = (plan.tool("walg-wrap"), plan.topology());
+    Ok(format!("'{}' {verb} --config '{}' -t {shard} {operands}", text(&tool)?, text(&topology)?))
 }
 
 fn member(plan: &Plan, host: Host) -> Member {
