@@ -7,6 +7,7 @@
 
 pub mod archive;
 pub mod backup;
+pub mod base;
 pub mod catalog;
 pub mod codec;
 mod corrupt;

@@ -1,6 +1,7 @@
 //! Reading objects: compared with their sums, decrypted, unpacked.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flotilla::{Error, Result};
@@ -49,7 +50,7 @@ impl Archive {
         &self,
         key: &str,
         codec: Codec,
-        mut body: Body,
+        body: Body,
         sums: Option<Sidecar>,
         work: F,
     ) -> Result<(Opened, T)>
@@ -57,24 +58,17 @@ impl Archive {
         T: Send + 'static,
         F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
     {
-        let (send, receive) = mpsc::channel::<io::Result<Bytes>>(WAITING);
-        let secret = self.key.clone();
-        let work = tokio::task::spawn_blocking(move || {
-            open(Pieces { receive, piece: Bytes::new() }, codec, secret.as_deref(), work)
-        });
-        while let Some(piece) = body.next().await {
-            // Whoever has stopped reading says why below.
-            if send.send(piece.map_err(io::Error::from)).await.is_err() {
-                break;
-            }
-        }
-        drop(send);
-        let done = work.await.map_err(|e| Error::internal("unpacking an object failed").source(e))?;
-        let (stored, content, value) = done.map_err(|error| failed(key, error))?;
-        if let Some(sums) = &sums {
-            sums.compare(stored).map_err(|corrupt| failed(key, corrupt.into()))?;
-        }
-        Ok((Opened { stored, content, compared: sums.is_some() }, value))
+        read_with(key, codec, body, sums, self.key.clone(), work).await
+    }
+
+    /// Reads a document that is neither packed nor encrypted, of any length.
+    pub async fn read_document<T, F>(&self, key: &str, work: F) -> Result<(Opened, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
+    {
+        let (body, sums) = tokio::try_join!(async { Ok(self.store().get(key).await?) }, self.sums(key))?;
+        read_with(key, Codec::None, body, sums, None, work).await
     }
 
     /// Reads a small object that is neither packed nor encrypted, and compares it with its sums.
@@ -100,6 +94,37 @@ impl Archive {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+async fn read_with<T, F>(
+    key: &str,
+    codec: Codec,
+    mut body: Body,
+    sums: Option<Sidecar>,
+    secret: Option<Arc<Key>>,
+    work: F,
+) -> Result<(Opened, T)>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
+{
+    let (send, receive) = mpsc::channel::<io::Result<Bytes>>(WAITING);
+    let work = tokio::task::spawn_blocking(move || {
+        open(Pieces { receive, piece: Bytes::new() }, codec, secret.as_deref(), work)
+    });
+    while let Some(piece) = body.next().await {
+        // Whoever has stopped reading says why below.
+        if send.send(piece.map_err(io::Error::from)).await.is_err() {
+            break;
+        }
+    }
+    drop(send);
+    let done = work.await.map_err(|e| Error::internal("unpacking an object failed").source(e))?;
+    let (stored, content, value) = done.map_err(|error| failed(key, error))?;
+    if let Some(sums) = &sums {
+        sums.compare(stored).map_err(|corrupt| failed(key, corrupt.into()))?;
+    }
+    Ok((Opened { stored, content, compared: sums.is_some() }, value))
 }
 
 fn open<T>(
