@@ -197,6 +197,12 @@ impl Builder {
         self
     }
 
+    /// Lets the servers archive, once [`Fleet::archive`] has said where to.
+    #[must_use]
+    pub fn archiving(self) -> Self {
+        self.set("archive_mode", "on").set("archive_timeout", "60")
+    }
+
     /// Lets every local user in without a password, for runs that have no password file.
     #[must_use]
     pub fn trusting(self) -> Self {

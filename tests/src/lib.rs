@@ -13,6 +13,7 @@
 //! also when that is killed. Whatever the harness can't do ends the test with the reason: a missing
 //! server is a failure, never a skip.
 
+mod archiving;
 pub mod contract;
 pub mod faulty;
 mod fleet;

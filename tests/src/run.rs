@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use flotilla_native::account::Account;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -90,6 +91,13 @@ impl Run {
     #[must_use]
     pub fn bare(mut self) -> Self {
         self.command.env_clear();
+        self
+    }
+
+    /// Runs as another account of the operating system.
+    #[must_use]
+    pub fn account(mut self, account: &Account) -> Self {
+        account.run(&mut self.command);
         self
     }
 

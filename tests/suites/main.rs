@@ -4,6 +4,7 @@
 
 mod archive;
 mod archiving;
+mod backup;
 mod badinput;
 mod barrier;
 mod cli;

@@ -1,6 +1,8 @@
 //! WAL-G archives: written, checked and read, with WAL-G or without.
 
 mod cluster;
+mod fetch;
+mod progress;
 mod wal_fetch;
 mod wal_push;
 
@@ -25,6 +27,10 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Verbs {
+    /// Restore a base backup into an empty folder
+    #[command(visible_alias = "backup-fetch")]
+    #[command(after_help = fetch::VERB.help(), after_long_help = fetch::VERB.long_help())]
+    Fetch(fetch::Args),
     /// Put a file of the WAL into the archive; for `archive_command`
     #[command(after_help = wal_push::VERB.help(), after_long_help = wal_push::VERB.long_help())]
     WalPush(wal_push::Args),
@@ -35,7 +41,7 @@ enum Verbs {
 
 impl Tool for Cli {
     const NAME: &'static str = "walg-wrap";
-    const VERBS: &'static [Verb] = &[wal_push::VERB, wal_fetch::VERB];
+    const VERBS: &'static [Verb] = &[fetch::VERB, wal_push::VERB, wal_fetch::VERB];
 
     fn global(&self) -> &Global {
         &self.global
@@ -43,6 +49,7 @@ impl Tool for Cli {
 
     fn verb(&self) -> &'static Verb {
         match &self.verb {
+            Verbs::Fetch(_) => &fetch::VERB,
             Verbs::WalPush(_) => &wal_push::VERB,
             Verbs::WalFetch(_) => &wal_fetch::VERB,
         }
@@ -51,6 +58,7 @@ impl Tool for Cli {
     fn run(self, cx: Context) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
             match self.verb {
+                Verbs::Fetch(args) => fetch::run(&cx, args).await,
                 Verbs::WalPush(args) => wal_push::run(&cx, args).await,
                 Verbs::WalFetch(args) => wal_fetch::run(&cx, args).await,
             }

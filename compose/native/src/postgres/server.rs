@@ -62,6 +62,11 @@ impl Server {
         })
     }
 
+    /// A server on a data folder that `fill` makes.
+    pub fn filled(account: Account, options: Options, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
+        Self::create(account, options, fill)
+    }
+
     fn create(account: Account, options: Options, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
         let folder =
             tempfile::Builder::new().prefix("flotilla-").tempdir_in(places::short_lived()).map_err(|source| {

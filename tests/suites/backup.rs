@@ -1,0 +1,5 @@
+//! Base backups of real servers: made here or by WAL-G, restored here or by WAL-G, and compared.
+
+mod fetch;
+mod source;
+mod walg;
