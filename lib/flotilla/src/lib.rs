@@ -33,6 +33,7 @@ pub mod target;
 pub mod tls;
 pub mod tool;
 pub mod verb;
+pub mod watch;
 
 pub use context::Context;
 pub use error::{Code, Error, Result};

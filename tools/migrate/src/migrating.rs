@@ -8,11 +8,11 @@ use flotilla::Context;
 use flotilla::clock::parse_duration;
 use flotilla::error::{Error, Result};
 use flotilla::target::Target;
+use flotilla::watch::Watch;
 use postgres_protocol::escape::escape_literal;
 
 use crate::database::Database;
 use crate::run::trace::Trace;
-use crate::run::watch::Watch;
 use crate::run::{Limits, Runner};
 use crate::schema_history::{self as history, Row};
 use crate::scripts::{Event, Set};
@@ -76,7 +76,7 @@ impl Work {
         database: &'a Database,
     ) -> Result<Runner<'a>> {
         let pid = database.session.value("SELECT pg_catalog.pg_backend_pid()").await?.unwrap_or_default();
-        let watch = Watch::new(cx, target, pid);
+        let watch = Watch::new(cx, target, &cx.config()?.users.migrator, pid);
         Ok(Runner { cx, database, set: &self.set, limits: self.limits, trace: self.trace.clone(), watch })
     }
 }

@@ -7,12 +7,12 @@ mod recover;
 pub(crate) mod retry;
 pub(crate) mod trace;
 mod transaction;
-pub(crate) mod watch;
 
 use std::time::{Duration, Instant};
 
 use flotilla::Context;
 use flotilla::error::{Error, Result};
+use flotilla::watch::Watch;
 
 use crate::database::Database;
 use crate::schema_history::{NewRow, RowType};
@@ -21,7 +21,6 @@ use crate::statements::{self, Class, Statement};
 
 use self::alone::Begun;
 use self::trace::Trace;
-use self::watch::Watch;
 
 /// How scripts are run.
 #[derive(Clone, Copy, Debug)]

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use flotilla::error::{Code, Error};
-
-use super::watch::Blockers;
+use flotilla::watch::Blockers;
 
 /// The pauses of one script, and the time after which it fails.
 pub(crate) struct Patience {

@@ -5,18 +5,18 @@ use std::future::Future;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use flotilla::Context;
-use flotilla::error::Result;
-use flotilla::pg::Session;
-use flotilla::reach;
-use flotilla::target::Target;
+use crate::context::Context;
+use crate::error::Result;
+use crate::pg::Session;
+use crate::reach;
+use crate::target::Target;
 
 /// How long a statement runs before somebody looks, and between two looks.
 const TICK: Duration = Duration::from_millis(150);
 
 /// Who stood in the way when it was looked at last.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Blockers(Vec<Blocker>);
+pub struct Blockers(Vec<Blocker>);
 
 #[derive(Clone, Debug)]
 struct Blocker {
@@ -25,6 +25,13 @@ struct Blocker {
     state: String,
     since: String,
     query: String,
+}
+
+impl Blockers {
+    /// Whether nobody was seen.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl fmt::Display for Blockers {
@@ -42,28 +49,31 @@ impl fmt::Display for Blockers {
 }
 
 /// Looks at one session from another.
-pub(crate) struct Watch {
+pub struct Watch {
     cx: Context,
     target: Target,
     pid: String,
+    user: String,
     seen: Mutex<Blockers>,
     session: tokio::sync::OnceCell<Session>,
 }
 
 impl Watch {
-    /// A watch over the session with this process id. It connects when there is something to see.
-    pub(crate) fn new(cx: &Context, target: &Target, pid: String) -> Self {
+    /// A watch over the session of this user with this process id. It connects when there is something to
+    /// see.
+    pub fn new(cx: &Context, target: &Target, user: &str, pid: String) -> Self {
         Self {
             cx: cx.clone(),
             target: target.clone(),
             pid,
+            user: user.to_owned(),
             seen: Mutex::default(),
             session: tokio::sync::OnceCell::new(),
         }
     }
 
     /// Runs work and notes, while it lasts, who blocks the session.
-    pub(crate) async fn over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub async fn over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::pin!(work);
         loop {
             tokio::select! {
@@ -78,7 +88,7 @@ impl Watch {
     }
 
     /// Who was seen last; forgotten by asking.
-    pub(crate) fn take(&self) -> Blockers {
+    pub fn take(&self) -> Blockers {
         std::mem::take(&mut *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
@@ -86,7 +96,7 @@ impl Watch {
         match self.blockers().await {
             Ok(blockers) if blockers.0.is_empty() => {}
             Ok(blockers) => *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = blockers,
-            // It is only for the message; the migration doesn't depend on it.
+            // It is only for the message; the work doesn't depend on it.
             Err(error) => tracing::debug!("could not look for blockers: {error}"),
         }
     }
@@ -119,7 +129,7 @@ impl Watch {
         let monitor = self.cx.connect(reach::primary_of(config, &self.target, &config.users.monitor)?).await;
         match monitor {
             Ok(session) => Ok(session),
-            Err(_) => self.cx.connect(reach::primary_of(config, &self.target, &config.users.migrator)?).await,
+            Err(_) => self.cx.connect(reach::primary_of(config, &self.target, &self.user)?).await,
         }
     }
 }
