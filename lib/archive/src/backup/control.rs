@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::Corrupt;
-use crate::wal::{Lsn, SegmentSize, Timeline};
+use crate::wal::{Lsn, Parameters, SegmentSize, Timeline};
 
 /// What the server was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct Control {
     pub checksum_version: u32,
     /// `wal_level`: 0 minimal, 1 replica, 2 logical.
     pub wal_level: u32,
+    /// Settings that a server which replays this one's log must match.
+    pub parameters: Parameters,
 }
 
 impl Control {
@@ -98,6 +100,16 @@ impl Control {
             segment_size: SegmentSize::new(u64::from(word(228)))?,
             checksum_version: word(252),
             wal_level: word(172),
+            parameters: Parameters {
+                max_connections: word(180).cast_signed(),
+                max_worker_processes: word(184).cast_signed(),
+                max_wal_senders: word(188).cast_signed(),
+                max_prepared_transactions: word(192).cast_signed(),
+                max_locks_per_transaction: word(196).cast_signed(),
+                wal_level: word(172).cast_signed(),
+                wal_log_hints: fixed[176] != 0,
+                track_commit_timestamp: fixed[200] != 0,
+            },
         })
     }
 }
