@@ -61,6 +61,7 @@ pub(crate) fn topology_file(mut prose: Prose) -> Result<String> {
         ("shardctl".to_owned(), "1"),
         ("migrate".to_owned(), "1"),
         ("walg-wrap".to_owned(), "1"),
+        ("pitr".to_owned(), "1"),
         ("poolcfg".to_owned(), "1"),
         ("flotilla".to_owned(), "7"),
     ]);

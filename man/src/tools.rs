@@ -20,6 +20,7 @@ pub(crate) fn all() -> Vec<Documented> {
         Documented::of::<shardctl::Cli>(),
         Documented::of::<migrate::Cli>(),
         Documented::of::<walg_wrap::Cli>(),
+        Documented::of::<pitr::Cli>(),
         Documented::of::<poolcfg::Cli>(),
     ]
 }

@@ -18,6 +18,7 @@ mod libpq;
 mod manners;
 mod migrate;
 mod pipes;
+mod pitr;
 mod placement;
 mod records;
 mod replication;

@@ -22,7 +22,7 @@ const EMPTY: [Kind; 4] = [
 fn a_verb_that_changes_touches_nothing_without_targets() {
     let fleet = fleet();
     let before = fleet.state();
-    every(
+    super::all(
         |row| row.untargeted.is_some() && row.changes(),
         |row| {
             for (kind, empty) in EMPTY {

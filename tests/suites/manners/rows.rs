@@ -27,6 +27,8 @@ pub(super) struct Row {
     pub(super) cancelled_lines: bool,
     /// Whether a second run finds nothing to do. Arbitrary SQL is what its author makes of it.
     pub(super) ensures: bool,
+    /// Whether a run that succeeds takes more than this suite's servers; its own suite has it then.
+    pub(super) apart: bool,
     /// Whether its topology is the one with poolers and balancers.
     pub(super) pools: bool,
     /// How a usage error ends: 2, unless the verb's caller has a table of its own.
@@ -55,6 +57,7 @@ const ROW: Row = Row {
     hang: Hang::Never,
     cancelled_lines: false,
     ensures: false,
+    apart: false,
     pools: false,
     usage: 2,
 };
@@ -188,6 +191,25 @@ pub(super) const ROWS: &[Row] = &[
         usage: 1,
         ..ROW
     },
+    Row { tool: "pitr", verb: "coverage", args: &["--store", "past"], ..ROW },
+    Row { tool: "pitr", verb: "plan", args: &["--latest", "--store", "past"], ..ROW },
+    Row {
+        tool: "pitr",
+        verb: "restore",
+        args: &["--all", "--latest", "--store", "past", "--into", "restored"],
+        untargeted: Some(&["--latest", "--store", "past", "--into", "restored"]),
+        apart: true,
+        ..ROW
+    },
+    Row {
+        tool: "pitr",
+        verb: "drill",
+        args: &["--all", "--store", "past", "--into", "drills"],
+        untargeted: Some(&["--store", "past", "--into", "drills"]),
+        apart: true,
+        ..ROW
+    },
+    Row { tool: "pitr", verb: "point", args: &["--all", "here"], untargeted: Some(&["here"]), apart: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", pools: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", args: &["haproxy"], pools: true, ..ROW },
 ];
@@ -249,6 +271,7 @@ pub(crate) fn registry() -> Vec<(&'static str, &'static Verb)> {
     of(shardctl::Cli::NAME, shardctl::Cli::VERBS)
         .chain(of(migrate::Cli::NAME, migrate::Cli::VERBS))
         .chain(of(walg_wrap::Cli::NAME, walg_wrap::Cli::VERBS))
+        .chain(of(pitr::Cli::NAME, pitr::Cli::VERBS))
         .chain(of(poolcfg::Cli::NAME, poolcfg::Cli::VERBS))
         .collect()
 }

@@ -84,7 +84,7 @@ fn tables_are_no_json() {
 #[test]
 fn an_unknown_flag_is_a_usage_error_and_help_is_none() {
     let fleet = Fleet::new().shards(0).start();
-    every(
+    super::all(
         |_| true,
         |row| {
             row.run_plus(&fleet, &["--no-such-flag"]).run().code_is(row.usage).no_lines().says("--no-such-flag");

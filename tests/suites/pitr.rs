@@ -1,0 +1,131 @@
+//! Restores to a point in time, on archives that real servers have written.
+
+mod coverage;
+mod drill;
+mod oracle;
+mod plan;
+mod point;
+mod restore;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flotilla_native::account::Account;
+use flotilla_native::postgres::Shutdown;
+use flotilla_tests::{Fleet, Outcome, binary, until};
+use serde_json::Value;
+
+/// A fleet that archives into a folder. Its servers run as another account than the tests, and have to
+/// read the topology.
+fn archived(shards: u8, replicas: u8) -> Fleet {
+    let builder = Fleet::new().shards(shards).replicas(replicas).init();
+    let mut fleet = builder.set("archive_mode", "on").set("max_wal_size", "64MB").start();
+    open(&fleet, fleet.path(), 0o755);
+    let store = store(&fleet);
+    fs::create_dir(&store).unwrap();
+    Account::server().unwrap().own(&store).unwrap();
+    let archive = format!(
+        "[archive]\nencryption = \"none\"\n[[archive.stores]]\nname = \"near\"\nurl = \"file://{}\"\n",
+        store.display()
+    );
+    fleet.topology = fleet.topology.clone().rest(&archive);
+    fleet.write_topology();
+    let topology = fleet.path().join("flotilla.toml");
+    open(&fleet, &topology, 0o644);
+    let program = binary("walg-wrap");
+    for shard in &mut fleet.shards {
+        let (program, config) = (program.display(), topology.display());
+        let command = format!("{program} wal-push -q --config {config} -t {} %p", shard.name);
+        for node in &mut shard.nodes {
+            node.server.set("archive_command", &command).unwrap();
+            node.server.reload();
+        }
+    }
+    fleet
+}
+
+fn open(_: &Fleet, path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn store(fleet: &Fleet) -> PathBuf {
+    fleet.path().join("archive")
+}
+
+/// The objects of a shard's archive in one of its folders.
+fn objects(fleet: &Fleet, shard: usize, folder: &str) -> Vec<PathBuf> {
+    let folder = store(fleet).join(format!("s{shard}")).join(folder);
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// A base backup by WAL-G.
+fn back_up(fleet: &Fleet, shard: usize) {
+    let server = fleet.primary(shard);
+    let prefix = store(fleet).join(format!("s{shard}"));
+    if !prefix.exists() {
+        fs::create_dir(&prefix).unwrap();
+        Account::server().unwrap().own(&prefix).unwrap();
+    }
+    let mut push = Command::new("wal-g");
+    push.arg("backup-push").arg(server.data()).current_dir("/").env_clear();
+    push.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", server.folder()).env("WALG_FILE_PREFIX", &prefix);
+    push.env("PGHOST", server.socket_folder()).env("PGPORT", server.port().to_string()).env("PGUSER", "postgres");
+    push.env("PGDATABASE", "postgres");
+    let pushed = Account::server().unwrap().run(&mut push).output().unwrap();
+    assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
+    switch(fleet, shard);
+}
+
+/// Ends the segment and waits until the archive has it; its name.
+fn switch(fleet: &Fleet, shard: usize) -> String {
+    let name = fleet.psql(shard, "SELECT pg_walfile_name(pg_switch_wal())");
+    let path = store(fleet).join(format!("s{shard}/wal_005/{name}.lz4"));
+    until("the segment is archived", || path.exists().then_some(()));
+    name
+}
+
+/// Makes a table of rows whose commits are looked up by their time.
+fn table(fleet: &Fleet, shard: usize) {
+    fleet.psql(shard, "CREATE TABLE marks (n bigint PRIMARY KEY, note text)");
+}
+
+/// Inserts a row; the time of its commit.
+fn mark(fleet: &Fleet, shard: usize, n: u32) -> String {
+    fleet.psql(shard, &format!("INSERT INTO marks VALUES ({n})"));
+    fleet.psql(
+        shard,
+        &format!(
+            "SELECT to_char(pg_xact_commit_timestamp(xmin) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
+             FROM marks WHERE n = {n}"
+        ),
+    )
+}
+
+fn pitr<'a>(fleet: &Fleet, args: impl IntoIterator<Item = &'a str>) -> Outcome {
+    fleet.tool("pitr", args).run()
+}
+
+/// The one line of a kind about a target.
+fn line(outcome: &Outcome, kind: &str, target: &str) -> Value {
+    let lines = outcome.lines();
+    let found = lines.iter().find(|line| line["schema"] == kind && line["target"].as_str().unwrap_or("") == target);
+    found.cloned().unwrap_or_else(|| panic!("no {kind} about {target:?}\n{}", outcome.transcript()))
+}
+
+/// Moves a time by microseconds.
+fn moved(time: &str, microseconds: i64) -> String {
+    let at = chrono::DateTime::parse_from_rfc3339(time).unwrap().to_utc();
+    flotilla::clock::rfc3339(at + chrono::TimeDelta::microseconds(microseconds))
+}
+
+/// Fails a primary over to its replica; the replica is at the same place in the fleet afterwards.
+fn fail_over(fleet: &mut Fleet, shard: usize) {
+    let nodes = &mut fleet.shards[shard].nodes;
+    nodes[0].server.stop(Shutdown::Fast).unwrap();
+    nodes[1].server.promote().unwrap();
+    nodes.swap(0, 1);
+}

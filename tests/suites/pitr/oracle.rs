@@ -1,0 +1,101 @@
+//! Restored rows are those whose commit lies before the target, by the times that the servers keep.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use chrono::{DateTime, Utc};
+use flotilla_native::account::Account;
+use flotilla_native::postgres::program;
+use flotilla_tests::Fleet;
+
+use super::restore::{Copy, RESTORED, destination};
+use super::{archived, back_up, line, pitr, switch};
+
+/// How many targets are tried; every third lies inside concurrent commits. `FLOTILLA_ORACLE=30` tries
+/// more of them.
+fn targets() -> usize {
+    std::env::var("FLOTILLA_ORACLE").ok().and_then(|count| count.parse().ok()).unwrap_or(6)
+}
+
+/// Eight clients that commit one row after another.
+fn load(fleet: &Fleet, seconds: u32) {
+    let server = fleet.primary(0);
+    let script = server.folder().join("load.sql");
+    fs::write(&script, "INSERT INTO marks (note) VALUES ('x');\n").unwrap();
+    let mut bench = Command::new(program("pgbench"));
+    bench.args(["-n", "-c", "8", "-j", "2", "-T", &seconds.to_string(), "-f"]).arg(&script);
+    bench.arg("-h").arg(server.socket_folder()).args(["-p", &server.port().to_string(), "-U", "postgres", "app"]);
+    let ran = Account::server().unwrap().run(bench.current_dir("/")).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+struct Row {
+    at: DateTime<Utc>,
+    xid: u64,
+}
+
+fn truth(fleet: &Fleet) -> BTreeMap<u64, Row> {
+    let sql = "SELECT n || ' ' || xmin || ' ' || \
+               (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint FROM marks";
+    let rows = fleet.psql(0, sql);
+    let row = |line: &str| {
+        let numbers: Vec<i64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
+        let at = DateTime::from_timestamp_micros(numbers[2]).unwrap();
+        (numbers[0].cast_unsigned(), Row { at, xid: numbers[1].cast_unsigned() })
+    };
+    rows.lines().map(row).collect()
+}
+
+#[test]
+fn restored_rows_are_exactly_those_committed_by_then() {
+    let fleet = archived(1, 0);
+    fleet.psql(0, "CREATE TABLE marks (n bigserial PRIMARY KEY, note text)");
+    load(&fleet, 1);
+    back_up(&fleet, 0);
+    load(&fleet, 3);
+    switch(&fleet, 0);
+    let truth = truth(&fleet);
+    assert!(truth.len() > 200, "{} rows", truth.len());
+    let first = line(&pitr(&fleet, ["coverage"]), "pitr.coverage_end/1", "s0");
+    let time = |key: &str| DateTime::parse_from_rfc3339(first[key].as_str().unwrap()).unwrap().to_utc();
+    let (earliest, latest) = (time("earliest"), time("latest"));
+    let mut times: Vec<DateTime<Utc>> = truth.values().map(|row| row.at).filter(|at| *at > earliest).collect();
+    times.sort_unstable();
+    // Commits with another less than half a millisecond away: some session was committing just then.
+    let close: Vec<DateTime<Utc>> = times
+        .windows(2)
+        .filter(|pair| (pair[1] - pair[0]).num_microseconds() < Some(500))
+        .map(|pair| pair[0])
+        .collect();
+    assert!(close.len() >= 10, "{} commits are close to another", close.len());
+    let span = (latest - earliest).num_microseconds().unwrap();
+    let count = targets();
+    let (mut lost, mut late_total) = (0, 0);
+    for number in 0..count {
+        // Spread over all, the same in every run of the same times.
+        let at = if number % 3 == 0 {
+            close[number * close.len() / count]
+        } else {
+            let offset = span / i64::try_from(count).unwrap() * i64::try_from(number).unwrap();
+            earliest + chrono::TimeDelta::microseconds(offset + 137)
+        };
+        let into = destination(&fleet, &format!("o{number}"));
+        let (at_text, folder) = (flotilla::clock::rfc3339(at), into.display().to_string());
+        let outcome = pitr(&fleet, ["restore", "-t", "s0", "--to", &at_text, "--into", &folder]).ok();
+        let restored = line(&outcome, RESTORED, "s0");
+        let plan = line(&pitr(&fleet, ["plan", "-t", "s0", "--to", &at_text]).ok(), "pitr.plan/1", "s0");
+        let late: Vec<u64> = plan["late_xids"].as_array().unwrap().iter().map(|xid| xid.as_u64().unwrap()).collect();
+        let copy = Copy::start(&fleet, &restored);
+        let there: Vec<u64> = copy.app("SELECT n FROM marks ORDER BY n").lines().map(|n| n.parse().unwrap()).collect();
+        drop(copy);
+        let expected: Vec<u64> =
+            truth.iter().filter(|(_, row)| row.at <= at && !late.contains(&row.xid)).map(|(n, _)| *n).collect();
+        late_total += late.len();
+        lost += expected.iter().filter(|n| !there.contains(n)).count();
+        assert_eq!(there, expected, "at {at_text}");
+        fs::remove_dir_all(into).unwrap();
+    }
+    assert_eq!(lost, 0);
+    println!("{count} targets, {} rows, {late_total} late commits, {lost} lost", truth.len());
+}

@@ -1,0 +1,5 @@
+//! The `pitr` process; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    flotilla::tool::main::<pitr::Cli>()
+}

@@ -1,0 +1,173 @@
+//! The past of a shard: its archive, the way to a timeline, and the stretches of WAL on it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flotilla::config::{Config, Shard};
+use flotilla::error::{Code, Error, Result};
+use flotilla_archive::catalog::Backup;
+use flotilla_archive::wal::{History, Lsn, Segment, Timeline, WalFile};
+use flotilla_archive::{Archive, Catalog};
+
+use crate::log::{Marks, Reader};
+
+/// Which archive, and which of its timelines.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct PastArgs {
+    /// Read the archives in this store instead of the first
+    #[arg(long, value_name = "NAME")]
+    pub(crate) store: Option<String>,
+    /// Follow the way to this timeline instead of the newest
+    #[arg(long, value_name = "N")]
+    pub(crate) timeline: Option<u32>,
+}
+
+/// Segments that follow one another without a gap, by number, first and last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+/// The past of a shard.
+pub(crate) struct Past {
+    /// The archive.
+    pub(crate) archive: Archive,
+    /// What it holds.
+    pub(crate) catalog: Catalog,
+    /// The way that is followed.
+    pub(crate) way: History,
+    /// Newer timelines of which there is something, and whose way isn't known.
+    pub(crate) unreachable: Vec<Timeline>,
+    /// The cluster, where the archive says.
+    pub(crate) system: Option<u64>,
+    /// Segments that are there and can't be used, by number, and why.
+    damaged: std::sync::Mutex<BTreeMap<u64, String>>,
+    reader: Reader,
+}
+
+impl Past {
+    /// Reads the catalog of a shard's archive.
+    pub(crate) async fn load(config: &Config, shard: &Shard, args: &PastArgs) -> Result<Self> {
+        let archive = Archive::open(config, shard, args.store.as_deref()).await?;
+        let catalog = Catalog::load(&archive).await?;
+        let mut unreachable = Vec::new();
+        let mut way = None;
+        if let Some(number) = args.timeline {
+            way = Some(catalog.way_to(Timeline(number)).ok_or_else(|| {
+                Error::new(Code::NotFound, format!("there is no way to timeline {number} in the archive"))
+                    .hint("Its history file must be there; `pitr coverage` names the timelines that can be reached.")
+            })?);
+        }
+        let mut timelines = catalog.timelines();
+        while let (None, Some(timeline)) = (&way, timelines.pop()) {
+            way = catalog.way_to(timeline);
+            if way.is_none() {
+                unreachable.push(timeline);
+            }
+        }
+        let system = match archive.pin().await? {
+            Some(pin) => pin.system_identifier.parse().ok(),
+            None => catalog.newest().and_then(|backup| backup.sentinel.system_identifier),
+        };
+        let way = way.unwrap_or_else(|| History::first(Timeline(1)));
+        let reader = Reader::new(archive.clone(), system);
+        Ok(Self { archive, catalog, way, unreachable, system, damaged: std::sync::Mutex::default(), reader })
+    }
+
+    /// The segment of this number on the way.
+    pub(crate) fn segment(&self, number: u64) -> Segment {
+        self.way.segment(number, self.catalog.size)
+    }
+
+    /// The number of the segment in which a position lies.
+    pub(crate) fn number(&self, at: Lsn) -> u64 {
+        at.0 / self.catalog.size.bytes()
+    }
+
+    /// What is marked in a segment of the way.
+    pub(crate) async fn marks(&self, number: u64) -> Result<Arc<Marks>> {
+        self.reader.marks(&self.catalog, self.segment(number), self.segment(number + 1)).await
+    }
+
+    /// Leaves a segment out from now on, if the error says that it is damaged.
+    pub(crate) fn leave_out(&self, number: u64, error: Error) -> Result<()> {
+        if error.code() != Code::Mismatch {
+            return Err(error);
+        }
+        let mut damaged = self.damaged.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        damaged.insert(number, error.message().to_owned());
+        Ok(())
+    }
+
+    /// Why a segment can't be used, where it is there.
+    pub(crate) fn damage(&self, number: u64) -> Option<String> {
+        self.damaged.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&number).cloned()
+    }
+
+    /// The stretches of WAL on the way, in order.
+    pub(crate) fn runs(&self) -> Vec<Run> {
+        let damaged = self.damaged.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut numbers: Vec<u64> = self
+            .catalog
+            .wal
+            .keys()
+            .filter_map(|file| match file {
+                WalFile::Segment(segment) if self.segment(segment.number).timeline == segment.timeline => {
+                    Some(segment.number)
+                }
+                _ => None,
+            })
+            .filter(|number| !damaged.contains_key(number))
+            .collect();
+        numbers.sort_unstable();
+        let mut runs: Vec<Run> = Vec::new();
+        for number in numbers {
+            match runs.last_mut() {
+                Some(run) if run.last + 1 == number => run.last = number,
+                _ => runs.push(Run { first: number, last: number }),
+            }
+        }
+        runs
+    }
+
+    /// Why a backup can't be used on the way; none where it can, as far as its own documents say.
+    pub(crate) fn unusable(&self, backup: &Backup) -> Option<String> {
+        match self.way.leaves(backup.timeline()) {
+            None => return Some(format!("timeline {} is not on the way", backup.timeline())),
+            Some(end) if backup.sentinel.finish_lsn > end => {
+                return Some(format!("it ends on timeline {} behind where the way leaves that", backup.timeline()));
+            }
+            Some(_) => {}
+        }
+        if let (Some(ours), Some(theirs)) = (self.system, backup.sentinel.system_identifier)
+            && ours != theirs
+        {
+            return Some(format!("it is of system {theirs}"));
+        }
+        self.catalog.chain(backup).err().map(|broken| broken.to_string())
+    }
+
+    /// The backups that can be used within a stretch, the one that ended first is first.
+    pub(crate) fn backups(&self, run: Run) -> Vec<&Backup> {
+        let within = |backup: &&Backup| {
+            let first = self.number(backup.sentinel.start_lsn);
+            let last = self.number(Lsn(backup.sentinel.finish_lsn.0.saturating_sub(1)));
+            run.first <= first && last <= run.last && self.unusable(backup).is_none()
+        };
+        let mut backups: Vec<&Backup> = self.catalog.backups.iter().filter(within).collect();
+        backups.sort_by_key(|backup| backup.sentinel.finish_lsn);
+        backups
+    }
+}
+
+/// The shard of a target; only shards have archives.
+pub(crate) fn shard_of(target: &flotilla::target::Target) -> Result<&Shard> {
+    target.shard().ok_or_else(|| {
+        Error::new(
+            Code::Unsupported,
+            format!("\"{}\" is a {}, and only shards have archives", target.name, target.kind_name()),
+        )
+        .hint("Name a shard, or one of its nodes.")
+    })
+}
