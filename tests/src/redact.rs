@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use regex::Regex;
 
 /// What is replaced, in this order.
-const RULES: [(&str, &str); 14] = [
+const RULES: [(&str, &str); 19] = [
     (r"/[^\s\x22',]*/flotilla-test-[A-Za-z0-9]{6}", "[sandbox]"),
     (r"/[^\s\x22',]*/flotilla-[A-Za-z0-9]{6}", "[server]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
@@ -19,6 +19,11 @@ const RULES: [(&str, &str); 14] = [
     (r#"("id"|"made_at"):"\d+""#, r#"$1:"[id]""#),
     (r#""sequence":\d+"#, r#""sequence":0"#),
     (r"port \d{4,5}\b", "port [port]"),
+    (r#"("\w*lsn"):"[0-9A-F]+/[0-9A-F]+""#, r#"$1:"[lsn]""#),
+    (r"\b(base_)?[0-9A-F]{24}\b", "$1[segment]"),
+    (r#"("plan"):"[0-9a-f]{20}""#, r#"$1:"[hash]""#),
+    (r#"("system_identifier"):"\d+""#, r#"$1:"[id]""#),
+    (r#"("rpo_seconds"):[0-9.e+]+"#, "$1:0.0"),
     (r#"("run_id"):"[^"]*""#, r#"$1:"[uuid]""#),
 ];
 

@@ -31,6 +31,21 @@ fn prepared(mut fleet: Fleet) -> Fleet {
     // any working folder will do.
     fleet.topology =
         fleet.topology.clone().rest("[migrate]\nhistory_table = \"migrated.history\"\ndirs = [\"migrations\"]\n");
+    here(&mut fleet);
+    past(&mut fleet);
+    for at in 0..fleet.shards.len() {
+        fleet.psql(
+            at,
+            "SET ROLE owner; CREATE TABLE notes (id bigint, user_id bigint, text text, PRIMARY KEY (user_id, id))",
+        );
+        fleet.psql(at, "SET ROLE owner; SELECT flotilla.protect('notes', 'user_id')");
+    }
+    fleet.file("pools.toml", pools());
+    fleet
+}
+
+/// An archive that files can be put into, and one that is there.
+pub(crate) fn here(fleet: &mut Fleet) {
     let archive = fleet.path().join("archive");
     std::fs::create_dir(&archive).unwrap();
     fleet.topology = fleet.topology.clone().rest(&format!(
@@ -45,20 +60,10 @@ fn prepared(mut fleet: Fleet) -> Fleet {
     }
     fleet.file("data/pg_wal/00000002.history", "1\t0/3000000\tno recovery target specified\n");
     fleet.tool("walg-wrap", ["wal-push", "-t", "s0", "data/pg_wal/00000002.history"]).run().ok();
-    past(&mut fleet);
-    for at in 0..fleet.shards.len() {
-        fleet.psql(
-            at,
-            "SET ROLE owner; CREATE TABLE notes (id bigint, user_id bigint, text text, PRIMARY KEY (user_id, id))",
-        );
-        fleet.psql(at, "SET ROLE owner; SELECT flotilla.protect('notes', 'user_id')");
-    }
-    fleet.file("pools.toml", pools());
-    fleet
 }
 
 /// Archives with WAL of the servers, and of each a backup as far as a catalog looks at it.
-fn past(fleet: &mut Fleet) {
+pub(crate) fn past(fleet: &mut Fleet) {
     let folder = fleet.path().join("past");
     let store = format!("[[archive.stores]]\nname = \"past\"\nurl = \"file://{}\"\n", folder.display());
     fleet.topology = fleet.topology.clone().rest(&store);

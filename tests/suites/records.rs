@@ -57,6 +57,7 @@ fn every_record_has_its_golden_line() {
     golden.take(&fleet.shardctl(["sql", "--copy", "t", "--new-id", "id"]).stdin(routed).run().ok());
     reconcile(&fleet, &mut golden);
     migrate(&fleet, &mut golden);
+    archives(&mut fleet, &mut golden);
     status(&mut fleet, &mut golden);
     fleet.file("pools.toml", crate::manners::pools());
     golden.take(&fleet.tool("poolcfg", ["render", "haproxy", "--config", "pools.toml"]).run().ok());
@@ -99,6 +100,30 @@ fn reconcile(fleet: &Fleet, golden: &mut Golden) {
     golden.take(&fleet.shardctl(["map"]).run().code_is(1));
     let planned = fleet.shardctl(["map", "--reconcile", "--dry-run"]).run();
     golden.take(&planned);
+}
+
+/// What is planned of archives; what is done to them takes servers that archive, as its own suites have.
+fn archives(fleet: &mut Fleet, golden: &mut Golden) {
+    crate::manners::here(fleet);
+    crate::manners::past(fleet);
+    golden.take(&fleet.tool("walg-wrap", ["wal-push", "-t", "s0", "data/pg_wal/00000002.history"]).run().ok());
+    let fetch = ["wal-fetch", "-t", "s0", "--for", "standby", "00000002.history", "data/pg_wal/RECOVERYHISTORY"];
+    golden.take(&fleet.tool("walg-wrap", fetch).run().ok());
+    // Recovery would run as the servers' account, which has to read all of it.
+    let into = fleet.path().join("restored");
+    std::fs::create_dir(&into).expect("a folder to restore into");
+    flotilla_native::account::Account::server().and_then(|server| server.own(&into)).expect("the servers' folder");
+    let open = "chmod 755 . && chmod 644 flotilla.toml && chmod -R a+rX past";
+    fleet.script(open).run().ok();
+    for args in [
+        &["coverage", "--store", "past", "-t", "s0"][..],
+        &["plan", "--store", "past", "-t", "s0", "--latest"],
+        &["restore", "--store", "past", "-t", "s0", "--latest", "--into", "restored", "--dry-run"],
+        &["point", "here", "--all", "--dry-run", "--store", "past"],
+        &["drill", "--store", "past", "-t", "s0", "--latest", "--into", "restored", "--dry-run"],
+    ] {
+        golden.take(&fleet.tool("pitr", args).run().ok());
+    }
 }
 
 /// With a real PgBouncer, whose pools are part of the screen.
