@@ -162,8 +162,10 @@ impl ObjectStore {
         let (endpoint, authority, credentials) = (self.endpoint(), self.authority(), self.credentials());
         format!(
             "[[archive.stores]]\nname = \"region1\"\nurl = \"s3://{BUCKET}/{path}\"\nendpoint = {endpoint:?}\n\
-             region = \"here\"\npath_style = true\nca_file = {authority:?}\nprofile = {user:?}\n\
-             credentials_file = {credentials:?}\n"
+             region = \"here\"\npath_style = true\nca_file = \"{}\"\nprofile = {user:?}\n\
+             credentials_file = \"{}\"\n",
+            authority.display(),
+            credentials.display(),
         )
     }
 }

@@ -200,7 +200,7 @@ fn a_store_that_fails_is_no_end_of_the_archive() {
         proxy.clear();
         proxy.rule(Rule::new("", "", fault));
         let told = format!("{fault:?}");
-        let failed = fetch(&fleet, "pitr", &name).run_within(Duration::from_secs(60));
+        let failed = fetch(&fleet, "pitr", &name).run_within(Duration::from_mins(1));
         assert_eq!(failed.code(), Some(126), "{told}: {}", failed.transcript());
         fetch(&fleet, "standby", "0000000100000000000000F0").run().code_is(1);
         assert_eq!(push(&fleet, &path).run().code(), Some(1), "{told}");

@@ -10,6 +10,7 @@ use flotilla_tests::{Run, Sandbox, Topology};
 
 /// One way of calling a verb.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says a thing of its own")]
 pub(super) struct Row {
     /// The tool.
     pub(super) tool: &'static str,

@@ -88,9 +88,9 @@ fn a_missing_or_damaged_segment_is_a_hole_until_the_next_backup() {
 
     // A segment in which the end of a range lies is read; damage is a hole too.
     fs::write(&path, &kept[..kept.len() / 2]).unwrap();
-    let last = objects(&fleet, 0, "wal_005").into_iter().rfind(|p| !p.to_string_lossy().contains("backup")).unwrap();
-    let bytes = fs::read(&last).unwrap();
-    fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
+    let newest = objects(&fleet, 0, "wal_005").into_iter().rfind(|p| !p.to_string_lossy().contains("backup")).unwrap();
+    let bytes = fs::read(&newest).unwrap();
+    fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
     let outcome = pitr(&fleet, ["coverage", "--to", &after]).code_is(1);
     assert!(!outcome.stdout.contains("panic"), "{}", outcome.transcript());
 }

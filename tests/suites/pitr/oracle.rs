@@ -15,7 +15,7 @@ use super::{archived, back_up, line, pitr, switch};
 /// How many targets are tried; every third lies inside concurrent commits. `FLOTILLA_ORACLE=30` tries
 /// more of them.
 fn targets() -> usize {
-    std::env::var("FLOTILLA_ORACLE").ok().and_then(|count| count.parse().ok()).unwrap_or(6)
+    flotilla::env::var("FLOTILLA_ORACLE").and_then(|count| count.parse().ok()).unwrap_or(6)
 }
 
 /// Eight clients that commit one row after another.
@@ -97,5 +97,5 @@ fn restored_rows_are_exactly_those_committed_by_then() {
         fs::remove_dir_all(into).unwrap();
     }
     assert_eq!(lost, 0);
-    println!("{count} targets, {} rows, {late_total} late commits, {lost} lost", truth.len());
+    flotilla::log::say(&format!("{count} targets, {} rows, {late_total} late commits, {lost} lost", truth.len()));
 }

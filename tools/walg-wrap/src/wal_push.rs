@@ -169,17 +169,16 @@ impl File {
     async fn compare(&self, archive: &Archive, key: &str, content: Passed, system: Option<u64>) -> Result<()> {
         let (meta, sums) = tokio::try_join!(async { Ok(archive.store().head(key).await?) }, archive.sums(key))?;
         let known = sums.filter(|sums| sums.bytes == meta.size).and_then(|sums| sums.is_content(content));
-        let same = match known {
-            Some(same) => same,
-            None => {
-                let read = archive.read(key, archive.codec(), |reader| std::io::copy(reader, &mut std::io::sink()));
-                let (opened, _) = read.await?;
-                let same = opened.content == content;
-                if same {
-                    archive.write_sums(&Sidecar::new(key, opened.stored, Some(content), system)).await?;
-                }
-                same
+        let same = if let Some(same) = known {
+            same
+        } else {
+            let read = archive.read(key, archive.codec(), |reader| std::io::copy(reader, &mut std::io::sink()));
+            let (opened, _) = read.await?;
+            let same = opened.content == content;
+            if same {
+                archive.write_sums(&Sidecar::new(key, opened.stored, Some(content), system)).await?;
             }
+            same
         };
         if same {
             return Ok(());
