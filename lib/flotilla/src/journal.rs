@@ -107,9 +107,7 @@ impl Entry {
     /// Writes the entry to the shard's ledger; within the caller's transaction when one is open, so
     /// that the change and its trace live or die together. The file gets it as well.
     pub async fn write(&self, session: &Session) -> Result<()> {
-        let entry = self.timed();
-        entry.keep();
-        entry.insert(session).await
+        session.simple(&self.to_file_and_sql()).await.map(drop)
     }
 
     /// Appends the entry to the file alone; for what no shard could be told.
@@ -121,10 +119,18 @@ impl Entry {
         Self { duration_ms: clock::millis(self.began.elapsed()), ..self.clone() }
     }
 
-    async fn insert(&self, session: &Session) -> Result<()> {
+    /// Appends the entry to the file, and gives the SQL that writes it to the ledger; for whoever sends more in the
+    /// same message.
+    pub fn to_file_and_sql(&self) -> String {
+        let entry = self.timed();
+        entry.keep();
+        entry.sql()
+    }
+
+    fn sql(&self) -> String {
         let detail = self.detail.to_string();
         let run_id = self.run_id.to_string();
-        let sql = format!(
+        format!(
             "INSERT INTO flotilla.ledger (run_id, tool, verb, operator, reason, target, status, changed, duration_ms, \
              detail) VALUES ({}::uuid, {}, {}, {}, {}, {}, {}, {}, {}, {}::jsonb)",
             literal(&run_id),
@@ -137,8 +143,7 @@ impl Entry {
             self.changed,
             self.duration_ms,
             literal(&detail),
-        );
-        session.simple(&sql).await.map(|_| ())
+        )
     }
 
     fn keep(&self) {

@@ -155,6 +155,68 @@ fn nothing_is_ever_written_over() {
 }
 
 #[test]
+fn a_killed_run_has_written_nothing_or_is_completed_by_the_next() {
+    let sandbox = || {
+        let sandbox = Sandbox::new();
+        sandbox.file("migrations/V1__users.sql", "CREATE TABLE users (user_id bigint PRIMARY KEY, name text);");
+        sandbox
+    };
+    let rename = ["new", "--pattern", "rename-column", "-p", "table=users", "-p", "column=name", "-p", "to=full_name"];
+    let unkilled = sandbox();
+    let said = unkilled.tool("migrate", rename).run().ok();
+    let paths = |outcome: &Outcome| outcome.lines().iter().map(|line| line["path"].clone()).collect::<Vec<_>>();
+    let (whole, paths_of_whole) = (files(&unkilled), paths(&said));
+    let is_options = |name: &String| name.ends_with(".conf");
+    assert!(whole.keys().any(is_options) && whole.len() > 5, "{whole:?}");
+
+    let places = ["migrate.new_written@1".to_owned(), "migrate.new_staged@1".to_owned()];
+    for failpoint in places.into_iter().chain((1..whole.len()).map(|nth| format!("migrate.new_moved@{nth}"))) {
+        let sandbox = sandbox();
+        let killed = sandbox.tool("migrate", rename).env("FLOTILLA_FAILPOINT", &failpoint).run();
+        assert_eq!(killed.code(), None, "{failpoint} was not come by: {}", killed.transcript());
+        // What is there already can be applied: the first versions, with their options.
+        let there = scripts(&sandbox);
+        for options in whole.keys().filter(|name| is_options(name)) {
+            let script = options.trim_end_matches(".conf");
+            assert!(there.contains(options) || !there.contains(&script.to_owned()), "{failpoint}: {there:?}");
+        }
+        let planned = sandbox.tool("migrate", rename).args(["--dry-run"]).run().ok();
+        assert_eq!(paths(&planned), paths_of_whole, "{failpoint}");
+        let again = sandbox.tool("migrate", rename).run().ok();
+        assert_eq!(paths(&again), paths_of_whole, "{failpoint}");
+        assert_eq!(files(&sandbox), whole, "{failpoint}");
+    }
+
+    // What was something else is completed first, and counts.
+    let sandbox = sandbox();
+    sandbox.tool("migrate", rename).env("FLOTILLA_FAILPOINT", "migrate.new_moved").run();
+    let other = sandbox.tool("migrate", ["new", "other"]).run().ok().says("an interrupted run's files were put");
+    let last = format!(
+        "migrations/V{}__other.sql",
+        whole.keys().filter(|name| name.starts_with('V') && !is_options(name)).count() + 1
+    );
+    assert_eq!(other.lines()[0]["path"], last.as_str(), "{}", other.transcript());
+    assert!(whole.keys().all(|name| files(&sandbox).contains_key(name)));
+
+    // Nothing is written over, then either.
+    let sandbox = self::Sandbox::new();
+    sandbox.tool("migrate", ["new", "a"]).env("FLOTILLA_FAILPOINT", "migrate.new_moved").run();
+    sandbox.file("migrations/U1__a.sql", "SELECT 1;");
+    let refused = sandbox.tool("migrate", ["new", "a"]).run().code_is(2).says("is in the way of a new file");
+    assert_eq!(fs::read_to_string(sandbox.path().join("migrations/U1__a.sql")).unwrap(), "SELECT 1;");
+    fs::remove_file(sandbox.path().join("migrations/U1__a.sql")).unwrap();
+    sandbox.tool("migrate", ["new", "a"]).run().ok();
+    assert_eq!(files(&sandbox).len(), 2, "{}", refused.transcript());
+}
+
+/// The names of the files that aren't hidden.
+fn scripts(sandbox: &Sandbox) -> Vec<String> {
+    let folder = fs::read_dir(sandbox.path().join("migrations")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| !name.starts_with('.')).collect()
+}
+
+#[test]
 fn two_at_once_write_two_versions() {
     let sandbox = Sandbox::new();
     let runs: Vec<_> = (0..8)

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::migrating::{self, Work, rows_or_create};
 use crate::reading;
 use crate::run::Runner;
-use crate::schema_history::{self as history, NewRow, Row, RowType};
+use crate::schema_history::{NewRow, Row, RowType};
 use crate::scripts::{Event, Version};
 use crate::settings::{self, Settings};
 
@@ -86,33 +86,26 @@ async fn planned(cx: &Context, target: &Target, work: &Work, args: &Args) -> Res
 }
 
 async fn one(cx: &Context, target: &Target, work: &Work, args: &Args) -> Result<Done<BaselineResult>> {
-    let database = work.database(cx, target).await?;
-    let done = {
-        let runner = work.runner(cx, target, &database).await?;
-        cx.guarded(database.session.canceller(), baseline(&runner, args)).await
-    };
-    let shard = database.shard.clone();
-    database.close().await;
+    let runner = work.runner(cx, target).await?;
+    let done = runner.guarded(Box::pin(baseline(&runner, args))).await;
+    let shard = runner.database.shard.clone();
+    runner.close().await;
     Ok(Done::new(done?, BaselineResult { shard, version: Some(args.version.text().to_owned()) }))
 }
 
-async fn baseline(runner: &Runner<'_>, args: &Args) -> Result<bool> {
+async fn baseline(runner: &Runner, args: &Args) -> Result<bool> {
     let rows = rows_or_create(runner, true).await?;
     if is_done(&rows, args)? {
         return Ok(false);
     }
     runner.callbacks_apart(Event::BeforeBaseline).await?;
     let ended = write(runner, args).await;
-    if ended.is_err() {
-        let _ = runner.database.session.simple("ROLLBACK").await;
-    }
     runner.callbacks_after(Event::AfterBaseline, Event::AfterBaselineError, &ended).await?;
     ended.map(|()| true)
 }
 
 /// Writes the row and its trace.
-async fn write(runner: &Runner<'_>, args: &Args) -> Result<()> {
-    let database = runner.database;
+async fn write(runner: &Runner, args: &Args) -> Result<()> {
     let row = NewRow {
         version: Some(args.version.text()),
         description: &args.description,
@@ -122,12 +115,7 @@ async fn write(runner: &Runner<'_>, args: &Args) -> Result<()> {
         execution_time_ms: 0,
         success: true,
     };
-    database.reset(runner.limits.lock_timeout.as_millis()).await?;
-    database.session.simple("BEGIN").await?;
-    history::append(&database.session, &database.table, &row).await?;
-    let detail = runner.trace.detail_of(database, &row);
-    runner.trace.leave(runner.cx, database, detail).await?;
-    database.session.simple("COMMIT").await.map(drop)
+    runner.database.transaction(runner.limits.lock_timeout, runner.record(&row)).await
 }
 
 /// Whether this very baseline is there; another one, or migrations, refuse it.

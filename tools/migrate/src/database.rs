@@ -1,5 +1,7 @@
 //! One database of a run: its session as a migration finds it, its placeholders, its history.
 
+use std::time::Duration;
+
 use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
 use flotilla::pg::{Session, advisory};
@@ -26,6 +28,8 @@ pub(crate) struct Database {
     pub(crate) shard: Option<String>,
     /// Whether `shardctl init` has been here.
     pub(crate) has_ledger: bool,
+    /// The process that serves the session.
+    pub(crate) pid: String,
     role: Option<String>,
     search_path: String,
 }
@@ -70,7 +74,7 @@ impl Database {
 
     async fn new(cx: &Context, target: &Target, settings: &Settings, session: Session) -> Result<Self> {
         let sql = "SELECT current_user, pg_catalog.current_schema(), pg_catalog.current_setting('search_path'), \
-                   pg_catalog.to_regclass('flotilla.ledger')";
+                   pg_catalog.to_regclass('flotilla.ledger'), pg_catalog.pg_backend_pid()";
         let rows = session.simple(sql).await?;
         let row = rows.first().ok_or_else(|| Error::internal("a SELECT without a row"))?;
         // As in Flyway, the role that scripts run as rather than the login.
@@ -83,6 +87,7 @@ impl Database {
             target: target.name.clone(),
             shard: target.shard().map(|shard| shard.name.clone()),
             has_ledger: row.get(3).is_some(),
+            pid: row.get(4).unwrap_or_default().to_owned(),
             role: settings.role.clone(),
             // As Flyway: its default schema first, then what the login has.
             search_path: match (is_there, original) {
@@ -110,28 +115,64 @@ impl Database {
         }
     }
 
-    /// Becomes the owner again, whoever the script has become.
-    pub(crate) async fn take_role(&self) -> Result<()> {
-        let sql = format!("RESET SESSION AUTHORIZATION; {}", self.role_sql());
-        self.session.simple(&sql).await.map(drop)
+    /// SQL that becomes the owner again, whoever the script has become.
+    pub(crate) fn role_sql(&self) -> String {
+        let role = self.role.as_deref().map_or_else(|| "NONE".to_owned(), escape_identifier);
+        format!("RESET SESSION AUTHORIZATION; SET ROLE {role}")
     }
 
-    fn role_sql(&self) -> String {
-        self.role
-            .as_deref()
-            .map_or_else(|| "SET ROLE NONE".to_owned(), |role| format!("SET ROLE {}", escape_identifier(role)))
+    fn reset_sql(&self, lock_timeout: Duration) -> String {
+        let lock_timeout = lock_timeout.as_millis().to_string();
+        let settings = [
+            ("search_path", self.search_path.as_str()),
+            ("client_encoding", "UTF8"),
+            ("standard_conforming_strings", "on"),
+            ("statement_timeout", "0"),
+            ("lock_timeout", &lock_timeout),
+            ("idle_in_transaction_session_timeout", "0"),
+            ("synchronous_commit", "on"),
+            ("default_transaction_read_only", "off"),
+        ];
+        // One statement rather than eight: this is sent for each script.
+        let set =
+            settings.map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, false)", escape_literal(value)));
+        format!("{}; RESET ALL; SELECT {}", self.role_sql(), set.join(", "))
     }
 
     /// The session as a script finds it, whatever the one before it has set.
-    pub(crate) async fn reset(&self, lock_timeout_ms: u128) -> Result<()> {
-        let role = self.role_sql();
-        let sql = format!(
-            "RESET SESSION AUTHORIZATION; RESET ALL; {role}; SET search_path = {}; SET client_encoding = 'UTF8'; \
-             SET standard_conforming_strings = on; SET statement_timeout = 0; SET lock_timeout = {lock_timeout_ms}; \
-             SET idle_in_transaction_session_timeout = 0; SET synchronous_commit = on; SET default_transaction_read_only = off",
-            self.search_path
-        );
-        self.session.simple(&sql).await.map(drop)
+    pub(crate) async fn reset(&self, lock_timeout: Duration) -> Result<()> {
+        self.session.simple(&self.reset_sql(lock_timeout)).await.map(drop)
+    }
+
+    /// The same, and a transaction is open.
+    pub(crate) async fn begin(&self, lock_timeout: Duration) -> Result<()> {
+        // Two messages: a transaction takes its isolation from the settings before its first statement.
+        let begun = self.session.pipelined(&[&self.reset_sql(lock_timeout), "BEGIN"]).await;
+        if begun.is_err() {
+            self.roll_back().await;
+        }
+        begun
+    }
+
+    /// Does work in a transaction that begins as a script's does; it is kept whole or not at all.
+    pub(crate) async fn transaction<T>(
+        &self,
+        lock_timeout: Duration,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.begin(lock_timeout).await?;
+        match work.await {
+            Ok(done) => self.session.simple("COMMIT").await.map(|_| done),
+            Err(error) => {
+                self.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps nothing of the transaction. If even this fails, the session is gone, and the transaction with it.
+    pub(crate) async fn roll_back(&self) {
+        let _ = self.session.simple("ROLLBACK").await;
     }
 
     /// Finds tables where scripts would.

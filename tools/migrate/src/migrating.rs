@@ -63,28 +63,19 @@ impl Work {
         Ok(Self { settings: Arc::new(settings), set, limits, trace })
     }
 
-    /// Takes the lock of one target's history.
-    pub(crate) async fn database(&self, cx: &Context, target: &Target) -> Result<Database> {
-        Database::writer(cx, target, &self.settings).await
-    }
-
-    /// A runner over a locked database.
-    pub(crate) async fn runner<'a>(
-        &'a self,
-        cx: &'a Context,
-        target: &Target,
-        database: &'a Database,
-    ) -> Result<Runner<'a>> {
-        let pid = database.session.value("SELECT pg_catalog.pg_backend_pid()").await?.unwrap_or_default();
-        let watch = Watch::new(cx, target, &cx.config()?.users.migrator, pid);
-        Ok(Runner { cx, database, set: &self.set, limits: self.limits, trace: self.trace.clone(), watch })
+    /// A runner over one target's database; it holds the lock of the history until it is closed.
+    pub(crate) async fn runner(&self, cx: &Context, target: &Target) -> Result<Runner> {
+        let database = Database::writer(cx, target, &self.settings).await?;
+        let watch = Watch::new(cx, target, &cx.config()?.users.migrator, database.pid.clone());
+        let (cx, set, trace) = (cx.clone(), Arc::clone(&self.set), self.trace.clone());
+        Ok(Runner { cx, database, set, limits: self.limits, trace, watch })
     }
 }
 
 /// The history of a database that may not have one yet: then it is made, unless there is something in
 /// the schema that nobody wrote down.
-pub(crate) async fn rows_or_create(runner: &Runner<'_>, baselining: bool) -> Result<Vec<Row>> {
-    let database = runner.database;
+pub(crate) async fn rows_or_create(runner: &Runner, baselining: bool) -> Result<Vec<Row>> {
+    let database = &runner.database;
     if let Some(rows) = database.rows().await? {
         return Ok(rows);
     }
@@ -95,21 +86,24 @@ pub(crate) async fn rows_or_create(runner: &Runner<'_>, baselining: bool) -> Res
         ))
         .hint("Say what is there already with `migrate baseline --version V`, then apply what comes after."));
     }
-    database.reset(runner.limits.lock_timeout.as_millis()).await?;
-    database.session.simple("BEGIN").await?;
-    let exists =
-        format!("SELECT pg_catalog.to_regnamespace({}) IS NOT NULL", escape_literal(&database.table.quoted_schema()));
-    let makes_schema = database.session.value(&exists).await?.as_deref() != Some("t");
+    database.transaction(runner.limits.lock_timeout, create(runner)).await?;
+    database.rows().await.map(Option::unwrap_or_default)
+}
+
+/// Makes the table, and its schema where that isn't there.
+async fn create(runner: &Runner) -> Result<()> {
+    let Database { session, table, .. } = &runner.database;
+    let exists = format!("SELECT pg_catalog.to_regnamespace({}) IS NOT NULL", escape_literal(&table.quoted_schema()));
+    let makes_schema = session.value(&exists).await?.as_deref() != Some("t");
     if makes_schema {
         runner.callbacks(Event::BeforeCreateSchema).await?;
-        database.session.simple(&format!("CREATE SCHEMA {}", database.table.quoted_schema())).await?;
+        session.simple(&format!("CREATE SCHEMA {}", table.quoted_schema())).await?;
     }
-    history::create(&database.session, &database.table).await?;
+    history::create(session, table).await?;
     if makes_schema {
-        history::append_schema_marker(&database.session, &database.table).await?;
+        history::append_schema_marker(session, table).await?;
     }
-    database.session.simple("COMMIT").await?;
-    database.rows().await.map(Option::unwrap_or_default)
+    Ok(())
 }
 
 /// Whether the history's schema holds nothing that a person has made; what belongs to an extension

@@ -7,6 +7,7 @@ mod parameter;
 mod pattern;
 mod patterns;
 mod render;
+mod staged;
 mod value;
 
 use std::path::PathBuf;
@@ -14,17 +15,20 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use flotilla::Context;
+use flotilla::config::Config;
 use flotilla::error::{Error, Result};
 use flotilla::record::{Line, Record, RecordInfo, Status};
 use flotilla::verb::{Effect, Example, Scope, Verb};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use self::folder::{File, Folder};
 use self::pattern::Pattern;
 use self::render::Step;
+use self::staged::Staged;
 use crate::lint;
-use crate::scripts::Version;
+use crate::scripts::{Set, Version};
 use crate::settings::{ScriptArgs, pair};
 
 /// The verb.
@@ -94,6 +98,13 @@ impl Args {
     pub(crate) fn verb(&self) -> &'static Verb {
         if self.list { &LIST } else { &VERB }
     }
+
+    /// What is asked for, by which a run knows what an interrupted one was about.
+    fn request(&self) -> String {
+        let pattern = self.pattern.map(|pattern| pattern.name);
+        let version = self.version.as_ref().map(Version::text);
+        json!([self.description, pattern, self.parameters, version, self.timestamp, self.repeatable]).to_string()
+    }
 }
 
 /// One file.
@@ -112,7 +123,7 @@ pub(crate) struct FileRecord {
 }
 
 /// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FileKind {
     /// A script that runs once.
@@ -170,33 +181,54 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let dirs = args.scripts.dirs(config);
     let dry = cx.global().dry_run;
     let folder = if dry { Folder::to_look_at(&dirs) } else { Folder::to_write(&dirs, cx.global().lock_wait)? };
-    let set = folder.scripts()?;
+    let request = args.request();
+    if let Some(left) = folder.left()? {
+        if !dry {
+            left.place(folder.path())?;
+        }
+        if left.request == request {
+            return say(cx, args, &left.paths(folder.path()), left.files);
+        }
+        tracing::warn!(
+            "an interrupted run's files {} in {}",
+            if dry { "are still to be put" } else { "were put" },
+            folder.path().display()
+        );
+    }
+    let files = files(args, config, &folder.scripts()?)?;
+    let staged = Staged { request, files };
+    if dry {
+        folder.check(&staged.files)?;
+    } else {
+        folder.write(&staged)?;
+    }
+    say(cx, args, &staged.paths(folder.path()), staged.files)
+}
+
+/// The files that are asked for, numbered after those that are there.
+fn files(args: &Args, config: Option<&Config>, set: &Set) -> Result<Vec<File>> {
     let (description, steps) = match args.pattern {
         Some(pattern) => {
-            let schema = lint::schema(&set, &lint::placeholders(&args.scripts, config));
+            let schema = lint::schema(set, &lint::placeholders(&args.scripts, config));
             let facts = facts::Facts::new(schema, config);
             let written = pattern.write(&args.parameters, facts)?;
             (args.description.clone().unwrap_or(written.description), written.steps)
         }
         None => (args.description.clone().unwrap_or_default(), vec![Step::empty()]),
     };
-    let files = if args.repeatable {
-        vec![File::repeatable(&description)?]
-    } else {
-        let versions = next::versions(&set, args.version.as_ref(), args.timestamp, steps.len())?;
-        let mut files = Vec::new();
-        for (step, version) in steps.iter().zip(&versions) {
-            files.extend(step.files(&description, version)?);
-        }
-        files
-    };
-    folder.check(&files)?;
-    if !dry {
-        folder.write(&files)?;
+    if args.repeatable {
+        return Ok(vec![File::repeatable(&description)?]);
     }
-    for file in files {
+    let versions = next::versions(set, args.version.as_ref(), args.timestamp, steps.len())?;
+    let files = steps.iter().zip(&versions).map(|(step, version)| step.files(&description, version));
+    Ok(files.collect::<Result<Vec<_>>>()?.concat())
+}
+
+fn say(cx: &Context, args: &Args, paths: &[PathBuf], files: Vec<File>) -> Result<()> {
+    let dry = cx.global().dry_run;
+    for (path, file) in paths.iter().zip(files) {
         let body = FileRecord {
-            path: Some(folder.path().join(&file.name)),
+            path: Some(path.clone()),
             kind: Some(file.kind),
             version: file.version,
             description: Some(file.description),

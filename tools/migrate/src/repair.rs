@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::migrating::{self, Work};
 use crate::run::Runner;
+use crate::run::trace::Trace;
 use crate::schema_history::{self as history, NewRow, Row, RowType, abbreviated};
 use crate::scripts::{Event, Version};
 use crate::settings::{self, Settings};
@@ -101,19 +102,15 @@ async fn planned(cx: &Context, target: &Target, work: &Work, args: &Args) -> Res
 }
 
 async fn one(cx: &Context, target: &Target, work: &Work, args: &Args) -> Result<Done<RepairResult>> {
-    let database = work.database(cx, target).await?;
-    let done = {
-        let runner = work.runner(cx, target, &database).await?;
-        cx.guarded(database.session.canceller(), repair(&runner, work, args)).await
-    };
-    database.close().await;
+    let runner = work.runner(cx, target).await?;
+    let done = runner.guarded(Box::pin(repair(&runner, work, args))).await;
+    runner.close().await;
     let result = done?;
     Ok(Done::new(!result.is_empty(), result))
 }
 
-/// In one transaction, so that a history is never repaired by halves.
-async fn repair(runner: &Runner<'_>, work: &Work, args: &Args) -> Result<RepairResult> {
-    let database = runner.database;
+async fn repair(runner: &Runner, work: &Work, args: &Args) -> Result<RepairResult> {
+    let database = &runner.database;
     let shard = database.shard.clone();
     let Some(rows) = database.rows().await? else { return Ok(RepairResult { shard, ..RepairResult::default() }) };
     let rules = rules();
@@ -122,26 +119,25 @@ async fn repair(runner: &Runner<'_>, work: &Work, args: &Args) -> Result<RepairR
     let migrations = resolve(&scripts, &kept, &rules)?;
     let result = judge(&rows, &migrations.all, args, shard);
     runner.callbacks_apart(Event::BeforeRepair).await?;
-    let ended = if result.is_empty() { Ok(()) } else { write_all(runner, &migrations, args, &result).await };
-    if ended.is_err() {
-        let _ = runner.database.session.simple("ROLLBACK").await;
-    }
+    let ended = if result.is_empty() {
+        Ok(())
+    } else {
+        // In one transaction, so that a history is never repaired by halves.
+        database.transaction(runner.limits.lock_timeout, write_all(runner, &migrations, args, &result)).await
+    };
     runner.callbacks_after(Event::AfterRepair, Event::AfterRepairError, &ended).await?;
     ended.map(|()| result)
 }
 
-async fn write_all(runner: &Runner<'_>, migrations: &Migrations<'_>, args: &Args, result: &RepairResult) -> Result<()> {
-    let database = runner.database;
-    database.reset(runner.limits.lock_timeout.as_millis()).await?;
-    database.session.simple("BEGIN").await?;
+async fn write_all(runner: &Runner, migrations: &Migrations<'_>, args: &Args, result: &RepairResult) -> Result<()> {
+    let database = &runner.database;
     history::remove_failed(&database.session, &database.table).await?;
     for migration in &migrations.all {
         write(runner, migration, args).await?;
     }
     let detail = json!({ "table": database.table.to_string(), "removed": result.removed, "deleted": result.deleted,
                          "aligned": result.aligned });
-    runner.trace.leave(runner.cx, database, detail).await?;
-    database.session.simple("COMMIT").await.map(drop)
+    Trace::leave(&runner.cx, database, detail).await
 }
 
 /// Everything counts, whatever the order in which it was applied.
@@ -161,9 +157,9 @@ fn judge(rows: &[Row], all: &[Migration<'_>], args: &Args, shard: Option<String>
     }
 }
 
-async fn write(runner: &Runner<'_>, migration: &Migration<'_>, args: &Args) -> Result<()> {
+async fn write(runner: &Runner, migration: &Migration<'_>, args: &Args) -> Result<()> {
     let Some(row) = migration.row else { return Ok(()) };
-    let database = runner.database;
+    let database = &runner.database;
     if is_gone(migration, args) {
         let new = NewRow {
             version: row.version.as_ref().map(Version::text),
@@ -174,7 +170,8 @@ async fn write(runner: &Runner<'_>, migration: &Migration<'_>, args: &Args) -> R
             execution_time_ms: 0,
             success: true,
         };
-        history::append(&database.session, &database.table, &new).await?;
+        let answer = database.session.simple(&history::append(&database.table, &new)?).await?;
+        history::appended(&answer, &database.table, &new)?;
     } else if is_stale(migration) {
         let resolved = migration.script.as_ref().ok_or_else(|| Error::internal("a changed script that is gone"))?;
         let new = NewRow {

@@ -14,7 +14,6 @@ use flotilla::verb::{Effect, Example, Scope, Verb};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::database::Database;
 use crate::migrating::{self, Work};
 use crate::run::{Events, Job, Runner};
 use crate::schema_history::{NewRow, Row, RowType};
@@ -168,23 +167,19 @@ impl<'a> Step<'a> {
 }
 
 async fn undo(cx: &Context, target: &Target, work: &Work, args: &Args, _consent: &Consent) -> Result<Done<UndoResult>> {
-    let database = work.database(cx, target).await?;
-    let mut result = UndoResult { shard: database.shard.clone(), ..UndoResult::default() };
+    let runner = work.runner(cx, target).await?;
+    let mut result = UndoResult { shard: runner.database.shard.clone(), ..UndoResult::default() };
     let mut undone = 0;
-    let ended = {
-        let runner = work.runner(cx, target, &database).await?;
-        let work = Box::pin(all(&runner, work, args, &mut result, &mut undone));
-        cx.guarded(database.session.canceller(), work).await
-    };
-    database.close().await;
+    let ended = runner.guarded(Box::pin(all(&runner, work, args, &mut result, &mut undone))).await;
+    runner.close().await;
     Ok(match ended {
         Ok(()) => Done::new(undone > 0, result),
         Err(error) => Done::failed(undone > 0, result, error),
     })
 }
 
-async fn all(runner: &Runner<'_>, work: &Work, args: &Args, result: &mut UndoResult, undone: &mut usize) -> Result<()> {
-    let database: &Database = runner.database;
+async fn all(runner: &Runner, work: &Work, args: &Args, result: &mut UndoResult, undone: &mut usize) -> Result<()> {
+    let database = &runner.database;
     let rows = database.rows().await?.unwrap_or_default();
     let scripts = database.scripts(&work.set)?;
     let rules = Rules::default();

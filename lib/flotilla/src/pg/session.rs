@@ -3,7 +3,8 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use futures_util::future::poll_fn;
+use futures_util::TryStreamExt as _;
+use futures_util::future::{poll_fn, ready};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, SimpleQueryMessage, SimpleQueryRow};
@@ -97,6 +98,21 @@ impl Session {
                 _ => None,
             })
             .collect())
+    }
+
+    /// Runs SQL as [`Self::simple`] does, one message after another, without waiting in between; the first error
+    /// once all are answered. A message that fails doesn't keep the next from running: for what is undone as a whole.
+    pub async fn pipelined(&self, messages: &[&str]) -> Result<()> {
+        let mut answers = Vec::with_capacity(messages.len());
+        for sql in messages {
+            // It is sent here and waited for below.
+            answers.push(self.client.simple_query_raw(sql).await?);
+        }
+        let mut ended = Ok(());
+        for answer in answers {
+            ended = ended.and(answer.try_for_each(|_| ready(Ok(()))).await.map_err(Error::from));
+        }
+        ended
     }
 
     /// The first value that SQL gives, as text; `None` for no row and for NULL.

@@ -68,16 +68,12 @@ pub(super) async fn is_pending(cx: &Context, target: &Target, order: &Order) -> 
 
 /// Applies what is pending to one target.
 pub(super) async fn apply(cx: &Context, target: &Target, wave: usize, order: &Order) -> Result<Done<ApplyResult>> {
-    let database = order.work.database(cx, target).await?;
+    let runner = order.work.runner(cx, target).await?;
     failpoint::hit("migrate.locked");
-    let mut result = ApplyResult { shard: database.shard.clone(), wave: Some(wave), ..ApplyResult::default() };
+    let mut result = ApplyResult { shard: runner.database.shard.clone(), wave: Some(wave), ..ApplyResult::default() };
     let mut applied = Vec::new();
-    let ended = {
-        let runner = order.work.runner(cx, target, &database).await?;
-        let work = all(&runner, target, order, &mut result, &mut applied);
-        cx.guarded(database.session.canceller(), Box::pin(work)).await
-    };
-    database.close().await;
+    let ended = runner.guarded(Box::pin(all(&runner, target, order, &mut result, &mut applied))).await;
+    runner.close().await;
     let changed = !applied.is_empty();
     result.scripts = Some(applied.iter().map(|script| script.script.clone()).collect());
     result.applied = Some(applied);
@@ -88,7 +84,7 @@ pub(super) async fn apply(cx: &Context, target: &Target, wave: usize, order: &Or
 }
 
 async fn all(
-    runner: &Runner<'_>,
+    runner: &Runner,
     target: &Target,
     order: &Order,
     result: &mut ApplyResult,
@@ -114,14 +110,14 @@ async fn all(
 }
 
 async fn migrations(
-    runner: &Runner<'_>,
+    runner: &Runner,
     target: &Target,
     order: &Order,
     result: &mut ApplyResult,
     applied: &mut Vec<AppliedScript>,
     is_under_way: &mut bool,
 ) -> Result<()> {
-    let database = runner.database;
+    let database = &runner.database;
     let known = database.rows().await?;
     let scripts = database.scripts(&order.work.set)?;
     let rows = known.as_deref().unwrap_or_default();
@@ -183,7 +179,7 @@ fn refuse(findings: &[crate::state::Finding], begun: &[(&Migration<'_>, Begun)])
 }
 
 async fn one(
-    runner: &Runner<'_>,
+    runner: &Runner,
     migration: &Migration<'_>,
     begun: Option<Begun>,
     result: &mut ApplyResult,

@@ -1,25 +1,25 @@
 //! The folder that new files go to: all of them, or none, and never over another.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flotilla::error::{Code, Error, Result};
 use flotilla::lock::FileLock;
-use tempfile::NamedTempFile;
+use serde::{Deserialize, Serialize};
 
+use super::staged::Staged;
 use super::{FileKind, slug};
 use crate::scripts::Set;
 
 /// One file to be written.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct File {
     pub(super) name: String,
     pub(super) kind: FileKind,
     pub(super) version: Option<String>,
     pub(super) description: String,
+    #[serde(skip)]
     pub(super) text: String,
 }
 
@@ -81,38 +81,16 @@ impl Folder {
         }
     }
 
-    /// Writes them whole beside their places, then gives each its name. When one can't be, those before it are
-    /// taken away again.
-    pub(super) fn write(&self, files: &[File]) -> Result<()> {
-        let failed = |e: std::io::Error| {
-            Error::new(Code::Io, format!("could not write to {}; nothing was left there", self.path.display()))
-                .source(e)
-        };
-        let mut ready = Vec::with_capacity(files.len());
-        for file in files {
-            ready.push((self.path.join(&file.name), self.beside(&file.text).map_err(failed)?));
-        }
-        let mut written: Vec<PathBuf> = Vec::new();
-        for (path, temporary) in ready {
-            if let Err(error) = temporary.persist_noclobber(&path) {
-                for path in written {
-                    let _ = fs::remove_file(path);
-                }
-                let is_there = error.error.kind() == std::io::ErrorKind::AlreadyExists;
-                return Err(if is_there { there(&path) } else { failed(error.error) });
-            }
-            written.push(path);
-        }
-        Ok(())
+    /// What an interrupted run has left to be put in place.
+    pub(super) fn left(&self) -> Result<Option<Staged>> {
+        Staged::left_in(&self.path)
     }
 
-    fn beside(&self, text: &str) -> std::io::Result<NamedTempFile> {
-        // As any editor would make it: the umask decides who may read.
-        let mut file =
-            tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(&self.path)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        Ok(file)
+    /// Writes all of them, or none.
+    pub(super) fn write(&self, staged: &Staged) -> Result<()> {
+        self.check(&staged.files)?;
+        staged.write(&self.path)?;
+        staged.place(&self.path)
     }
 }
 

@@ -38,7 +38,7 @@ impl Step {
         }
     }
 
-    /// Its files.
+    /// Its files; options come before the script that they are for, which would be another without them.
     pub(super) fn files(&self, description: &str, version: &str) -> Result<Vec<File>> {
         let slug = slug(&format!("{description} {}", self.suffix))?;
         let file = |prefix: char, kind: FileKind, text: &String| {
@@ -52,10 +52,10 @@ impl Step {
             }
         };
         let files = [
-            Some(file('V', FileKind::Versioned, &self.up)),
             self.up_options.as_ref().map(|text| file('V', FileKind::Options, text)),
-            self.down.as_ref().map(|text| file('U', FileKind::Undo, text)),
+            Some(file('V', FileKind::Versioned, &self.up)),
             self.down_options.as_ref().map(|text| file('U', FileKind::Options, text)),
+            self.down.as_ref().map(|text| file('U', FileKind::Undo, text)),
         ];
         Ok(files.into_iter().flatten().collect())
     }

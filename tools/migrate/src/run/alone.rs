@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::recover;
 use super::retry::Patience;
+use super::trace::Trace;
 use super::{Job, Ran, Runner, execute};
 use crate::schema_history as history;
 use crate::statements::{Class, Concurrent, Statement};
@@ -31,7 +32,7 @@ pub(crate) struct Begun {
     pub(crate) done: usize,
 }
 
-impl Runner<'_> {
+impl Runner {
     pub(crate) async fn alone(
         &self,
         job: &Job<'_>,
@@ -40,14 +41,14 @@ impl Runner<'_> {
         begun: Option<Begun>,
     ) -> Result<Ran> {
         let clock = Instant::now();
-        let database = self.database;
+        let database = &self.database;
         if !database.has_ledger {
             return Err(job.script.at(Error::refused(
                 "the script can't run in a transaction, and there is no ledger to resume it from",
             )
             .hint("Set the shard up with `shardctl init`; nothing was touched.")));
         }
-        database.reset(self.limits.lock_timeout.as_millis()).await?;
+        database.reset(self.limits.lock_timeout).await?;
         // The statement after the last that is done may have been begun as well.
         let resumed = begun.is_some();
         let begun = if let Some(begun) = begun {
@@ -70,30 +71,31 @@ impl Runner<'_> {
         self.callbacks_apart(job.events.after).await?;
         failpoint::hit("migrate.finishing");
         let ms = i32::try_from(clock.elapsed().as_millis()).unwrap_or(i32::MAX);
-        database.session.simple("BEGIN").await?;
-        database.take_role().await?;
-        history::finish(&database.session, &database.table, begun.rank, ms).await?;
-        self.trace.leave(self.cx, database, self.trace.detail(database, job)).await?;
-        database.session.simple("COMMIT").await?;
+        let (role, done) = (database.role_sql(), history::finish(&database.table, begun.rank, ms));
+        let line = Trace::line(&self.cx, database, self.trace.detail(database, &job.row));
+        database.session.simple(&format!("BEGIN; {role}; {done}; {line}; COMMIT")).await?;
         failpoint::hit("migrate.committed");
         Ok(Ran { took: clock.elapsed(), statements: statements.len(), retries })
     }
 
     /// Writes down that the script is about to run.
     async fn intend(&self, job: &Job<'_>, clock: Instant) -> Result<Begun> {
-        let database = self.database;
-        database.session.simple("BEGIN").await?;
+        let database = &self.database;
         let row = Self::row_of(job, clock, false);
-        let (rank, installed_on) = history::append(&database.session, &database.table, &row).await?;
-        let begun = Begun { rank, installed_on, done: 0 };
-        self.trace.leave(self.cx, database, self.step_detail(job, &begun, 0)).await?;
-        database.session.simple("COMMIT").await?;
+        let intended = async {
+            let answer = database.session.simple(&history::append(&database.table, &row)?).await?;
+            let (rank, installed_on) = history::appended(&answer, &database.table, &row)?;
+            let begun = Begun { rank, installed_on, done: 0 };
+            Trace::leave(&self.cx, database, self.step_detail(job, &begun, 0)).await?;
+            Ok(begun)
+        };
+        let begun = database.transaction(self.limits.lock_timeout, intended).await?;
         failpoint::hit("migrate.intended");
         Ok(begun)
     }
 
     fn step_detail(&self, job: &Job<'_>, begun: &Begun, done: usize) -> Value {
-        let mut detail = self.trace.detail(self.database, job);
+        let mut detail = self.trace.detail(&self.database, &job.row);
         detail["rank"] = json!(begun.rank);
         detail["begun_at"] = json!(begun.installed_on);
         detail["statements_done"] = json!(done);
@@ -115,7 +117,7 @@ impl Runner<'_> {
             match self.try_step(job, sql, statement, at, begun, again).await {
                 Ok(()) => return Ok(patience.retries),
                 Err(error) => {
-                    let _ = self.database.session.simple("ROLLBACK").await;
+                    self.database.roll_back().await;
                     let pause = patience.next(error, &self.watch.take())?;
                     again = true;
                     tokio::time::sleep(pause).await;
@@ -133,9 +135,9 @@ impl Runner<'_> {
         begun: &Begun,
         again: bool,
     ) -> Result<()> {
-        let database = self.database;
+        let database = &self.database;
         let detail = self.step_detail(job, begun, at + 1);
-        database.reset(self.lock_timeout(statement).as_millis()).await?;
+        database.reset(self.lock_timeout(statement)).await?;
         if again && recover::settle(&database.session, statement).await? {
             tracing::info!("{}:{}: done before it was interrupted", job.script.script, statement.line);
         } else if statement.class.is_transactional() {
@@ -161,7 +163,7 @@ impl Runner<'_> {
             }
         }
         failpoint::hit("migrate.step_executed");
-        self.trace.leave(self.cx, database, detail).await?;
+        Trace::leave(&self.cx, database, detail).await?;
         failpoint::hit("migrate.step_recorded");
         Ok(())
     }
@@ -172,7 +174,7 @@ impl Runner<'_> {
         session.simple("BEGIN").await?;
         execute::statement(session, job.script, sql, statement).await?;
         failpoint::hit("migrate.step_executed");
-        self.trace.leave(self.cx, self.database, detail.clone()).await?;
+        Trace::leave(&self.cx, &self.database, detail.clone()).await?;
         session.simple("COMMIT").await?;
         failpoint::hit("migrate.step_recorded");
         Ok(())

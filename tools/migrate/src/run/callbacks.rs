@@ -6,7 +6,7 @@ use super::{Runner, execute};
 use crate::scripts::Event;
 use crate::statements;
 
-impl Runner<'_> {
+impl Runner {
     /// Runs the scripts of an event.
     pub(crate) async fn callbacks(&self, event: Event) -> Result<()> {
         for script in self.set.on(event) {
@@ -23,15 +23,7 @@ impl Runner<'_> {
         if self.set.on(event).is_empty() {
             return Ok(());
         }
-        self.database.reset(self.limits.lock_timeout.as_millis()).await?;
-        self.database.session.simple("BEGIN").await?;
-        match self.callbacks(event).await {
-            Ok(()) => self.database.session.simple("COMMIT").await.map(drop),
-            Err(error) => {
-                self.database.session.simple("ROLLBACK").await?;
-                Err(error)
-            }
-        }
+        self.database.transaction(self.limits.lock_timeout, self.callbacks(event)).await
     }
 
     /// The event that tells how something has ended. What has failed already fails no other way when

@@ -8,6 +8,7 @@ pub(crate) mod retry;
 pub(crate) mod trace;
 mod transaction;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flotilla::Context;
@@ -85,17 +86,27 @@ pub(crate) struct Ran {
     pub(crate) retries: u32,
 }
 
-/// Everything that running needs.
-pub(crate) struct Runner<'a> {
-    pub(crate) cx: &'a Context,
-    pub(crate) database: &'a Database,
-    pub(crate) set: &'a Set,
+/// Everything that running on one database needs.
+pub(crate) struct Runner {
+    pub(crate) cx: Context,
+    pub(crate) database: Database,
+    pub(crate) set: Arc<Set>,
     pub(crate) limits: Limits,
     pub(crate) trace: Trace,
     pub(crate) watch: Watch,
 }
 
-impl Runner<'_> {
+impl Runner {
+    /// Does work, and cancels what it has the server do when the run is to stop.
+    pub(crate) async fn guarded<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.cx.guarded(self.database.session.canceller(), work).await
+    }
+
+    /// Ends the session, and with it the lock.
+    pub(crate) async fn close(self) {
+        self.database.close().await;
+    }
+
     /// Runs one script and records it; one that was begun before goes on where it stopped.
     pub(crate) async fn run(&self, job: &Job<'_>, begun: Option<Begun>) -> Result<Ran> {
         let sql = job.script.sql(&self.database.placeholders)?;

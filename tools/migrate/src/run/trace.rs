@@ -7,7 +7,6 @@ use flotilla::Context;
 use flotilla::error::Result;
 use serde_json::{Value, json};
 
-use super::Job;
 use crate::database::Database;
 use crate::schema_history::NewRow;
 
@@ -23,13 +22,8 @@ impl Trace {
         Self { commit: flotilla::env::var("FLOTILLA_COMMIT").or_else(|| commit(folder)) }
     }
 
-    /// What the ledger remembers of a script.
-    pub(crate) fn detail(&self, database: &Database, job: &Job<'_>) -> Value {
-        self.detail_of(database, &job.row)
-    }
-
     /// What the ledger remembers of a row.
-    pub(crate) fn detail_of(&self, database: &Database, row: &NewRow<'_>) -> Value {
+    pub(crate) fn detail(&self, database: &Database, row: &NewRow<'_>) -> Value {
         json!({
             "table": database.table.to_string(),
             "version": row.version,
@@ -42,13 +36,18 @@ impl Trace {
     }
 
     /// Leaves the line, in the transaction under way.
-    pub(crate) async fn leave(&self, cx: &Context, database: &Database, detail: Value) -> Result<()> {
+    pub(crate) async fn leave(cx: &Context, database: &Database, detail: Value) -> Result<()> {
+        database.session.simple(&Self::line(cx, database, detail)).await.map(drop)
+    }
+
+    /// SQL that leaves the line; none where there is no ledger. The file has it then already.
+    pub(crate) fn line(cx: &Context, database: &Database, detail: Value) -> String {
         let entry = cx.entry(&database.target).detail(detail);
         if database.has_ledger {
-            entry.write(&database.session).await
+            entry.to_file_and_sql()
         } else {
             entry.to_file();
-            Ok(())
+            String::new()
         }
     }
 }

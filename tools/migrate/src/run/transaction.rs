@@ -8,11 +8,12 @@ use flotilla::error::Result;
 use flotilla::failpoint;
 
 use super::retry::Patience;
+use super::trace::Trace;
 use super::{Job, Ran, Runner, execute};
-use crate::schema_history as history;
+use crate::schema_history::{self as history, NewRow};
 use crate::statements::Statement;
 
-impl Runner<'_> {
+impl Runner {
     pub(super) async fn in_transaction(&self, job: &Job<'_>, sql: &str, statements: &[Statement]) -> Result<Ran> {
         let mut patience = Patience::new(self.limits.retry_for);
         loop {
@@ -23,8 +24,7 @@ impl Runner<'_> {
                     return Ok(Ran { took: began.elapsed(), statements: statements.len(), retries: patience.retries });
                 }
                 Err(error) => {
-                    // Nothing of the script stays; if even this fails, the session is gone, and with it all.
-                    let _ = self.database.session.simple("ROLLBACK").await;
+                    self.database.roll_back().await;
                     let pause = patience.next(error, &self.watch.take())?;
                     tokio::time::sleep(pause).await;
                 }
@@ -33,9 +33,8 @@ impl Runner<'_> {
     }
 
     async fn attempt(&self, job: &Job<'_>, sql: &str, statements: &[Statement], began: Instant) -> Result<()> {
-        let database = self.database;
-        database.reset(self.limits.lock_timeout.as_millis()).await?;
-        database.session.simple("BEGIN").await?;
+        let database = &self.database;
+        database.begin(self.limits.lock_timeout).await?;
         failpoint::hit("migrate.begun");
         self.callbacks(job.events.before).await?;
         for statement in statements {
@@ -45,16 +44,19 @@ impl Runner<'_> {
         }
         failpoint::hit("migrate.executed");
         self.callbacks(job.events.after).await?;
-        self.record(job, began).await?;
+        self.record(&Self::row_of(job, began, true)).await?;
         failpoint::hit("migrate.recorded");
         database.session.simple("COMMIT").await.map(drop)
     }
 
-    /// Row and trace, as the owner even if the script has become somebody else.
-    pub(super) async fn record(&self, job: &Job<'_>, began: Instant) -> Result<()> {
-        let database = self.database;
-        database.take_role().await?;
-        history::append(&database.session, &database.table, &Self::row_of(job, began, true)).await?;
-        self.trace.leave(self.cx, database, self.trace.detail(database, job)).await
+    /// Writes a row and its trace, as the owner even if the script has become somebody else.
+    pub(crate) async fn record(&self, row: &NewRow<'_>) -> Result<()> {
+        let database = &self.database;
+        let role = database.role_sql();
+        let append = history::append(&database.table, row)?;
+        let line = Trace::line(&self.cx, database, self.trace.detail(database, row));
+        // One message: a script of a few statements takes about as long as its round trips.
+        let answer = database.session.simple(&format!("{role}; {append}; {line}")).await?;
+        history::appended(&answer, &database.table, row).map(drop)
     }
 }

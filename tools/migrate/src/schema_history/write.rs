@@ -4,6 +4,7 @@ use flotilla::error::{Code, Error, Result};
 use flotilla::pg::Session;
 use flotilla::pg::advisory::Key;
 use postgres_protocol::escape::escape_literal;
+use tokio_postgres::SimpleQueryRow;
 
 use super::{Row, RowType, Table};
 
@@ -43,10 +44,19 @@ pub async fn create(session: &Session, table: &Table) -> Result<()> {
     session.simple(&sql).await.map(drop)
 }
 
-/// Adds a row after the last one, as the lock's holder; its rank and the time that it carries.
-pub async fn append(session: &Session, table: &Table, row: &NewRow<'_>) -> Result<(i32, String)> {
-    let rank = format!("(SELECT coalesce(max(installed_rank), 0) + 1 FROM {})", table.quoted());
-    insert(session, table, row, &rank).await
+/// SQL that adds a row after the last one, as the lock's holder; [`appended`] reads its answer.
+pub fn append(table: &Table, row: &NewRow<'_>) -> Result<String> {
+    insert(table, row, &format!("(SELECT coalesce(max(installed_rank), 0) + 1 FROM {})", table.quoted()))
+}
+
+/// The rank of the row that was added, and the time that it carries; an error when the lock was lost.
+pub fn appended(answer: &[SimpleQueryRow], table: &Table, row: &NewRow<'_>) -> Result<(i32, String)> {
+    let written = answer.first().and_then(|row| Some((row.get(0)?.parse().ok()?, row.get(1)?.to_owned())));
+    written.ok_or_else(|| {
+        Error::new(Code::LockHeld, format!("the lock on {table} was lost while {} ran", row.script)).hint(
+            "Does the script call pg_advisory_unlock_all() or DISCARD ALL? Take that out; nothing of it was kept.",
+        )
+    })
 }
 
 /// Adds the mark of a schema that was made; Flyway gives it rank 0.
@@ -60,14 +70,15 @@ pub async fn append_schema_marker(session: &Session, table: &Table) -> Result<()
         execution_time_ms: 0,
         success: true,
     };
-    insert(session, table, &row, "0").await.map(drop)
+    let answer = session.simple(&insert(table, &row, "0")?).await?;
+    appended(&answer, table, &row).map(drop)
 }
 
-async fn insert(session: &Session, table: &Table, row: &NewRow<'_>, rank: &str) -> Result<(i32, String)> {
+fn insert(table: &Table, row: &NewRow<'_>, rank: &str) -> Result<String> {
     let null = || "NULL".to_owned();
     let Key::Number(key) = table.lock() else { return Err(Error::internal("Flyway's lock is a number")) };
     // Only while the lock is ours: a script may have let go of it.
-    let sql = format!(
+    Ok(format!(
         "INSERT INTO {} (installed_rank, version, description, type, script, checksum, installed_by, installed_on, \
          execution_time, success) \
          SELECT {rank}, {}, {}, {}, {}, {}, session_user, pg_catalog.timezone('UTC', pg_catalog.clock_timestamp()), {}, {} \
@@ -82,23 +93,15 @@ async fn insert(session: &Session, table: &Table, row: &NewRow<'_>, rank: &str) 
         row.checksum.map_or_else(null, |checksum| checksum.to_string()),
         row.execution_time_ms,
         row.success,
-    );
-    let rows = session.simple(&sql).await?;
-    let written = rows.first().and_then(|row| Some((row.get(0)?.parse().ok()?, row.get(1)?.to_owned())));
-    written.ok_or_else(|| {
-        Error::new(Code::LockHeld, format!("the lock on {table} was lost while {} ran", row.script)).hint(
-            "Does the script call pg_advisory_unlock_all() or DISCARD ALL? Take that out; nothing of it was kept.",
-        )
-    })
+    ))
 }
 
-/// Marks a row as done that was written before its script ran.
-pub async fn finish(session: &Session, table: &Table, rank: i32, execution_time_ms: i32) -> Result<()> {
-    let sql = format!(
+/// SQL that marks a row as done that was written before its script ran.
+pub fn finish(table: &Table, rank: i32, execution_time_ms: i32) -> String {
+    format!(
         "UPDATE {} SET success = true, execution_time = {execution_time_ms} WHERE installed_rank = {rank} AND NOT success",
         table.quoted()
-    );
-    session.simple(&sql).await.map(drop)
+    )
 }
 
 /// Removes the rows of what failed.
