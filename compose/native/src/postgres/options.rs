@@ -10,6 +10,7 @@ pub struct Options {
     pub(super) rules: Vec<String>,
     pub(super) listen: Option<Listen>,
     pub(super) tls: Option<Tls>,
+    pub(super) place: Option<PathBuf>,
 }
 
 /// A TCP address to listen on, besides the socket.
@@ -37,6 +38,13 @@ impl Options {
     #[must_use]
     pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// Puts the server's folder below this one instead of where short-lived servers are.
+    #[must_use]
+    pub fn below(mut self, place: impl Into<PathBuf>) -> Self {
+        self.place = Some(place.into());
         self
     }
 

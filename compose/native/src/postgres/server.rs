@@ -68,10 +68,10 @@ impl Server {
     }
 
     fn create(account: Account, options: Options, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
-        let folder =
-            tempfile::Builder::new().prefix("flotilla-").tempdir_in(places::short_lived()).map_err(|source| {
-                Error::new(Code::Io, "could not make a temporary folder").hint("Check TMPDIR.").source(source)
-            })?;
+        let place = options.place.clone().unwrap_or_else(places::short_lived);
+        let folder = tempfile::Builder::new().prefix("flotilla-").tempdir_in(place).map_err(|source| {
+            Error::new(Code::Io, "could not make a temporary folder").hint("Check TMPDIR.").source(source)
+        })?;
         let longest = folder.path().join(".s.PGSQL.65535").as_os_str().len();
         if longest > SOCKET_PATH_LIMIT {
             return Err(Error::config(format!("the path {} is too long for a Unix socket", folder.path().display()))
