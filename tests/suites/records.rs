@@ -109,6 +109,8 @@ fn archives(fleet: &mut Fleet, golden: &mut Golden) {
     golden.take(&fleet.tool("walg-wrap", ["wal-push", "-t", "s0", "data/pg_wal/00000002.history"]).run().ok());
     let fetch = ["wal-fetch", "-t", "s0", "--for", "standby", "00000002.history", "data/pg_wal/RECOVERYHISTORY"];
     golden.take(&fleet.tool("walg-wrap", fetch).run().ok());
+    let fetch = ["fetch", "-t", "s0", "--store", "past", "--into", "fetched", "--dry-run"];
+    golden.take(&fleet.tool("walg-wrap", fetch).run());
     // Recovery would run as the servers' account, which has to read all of it.
     let into = fleet.path().join("restored");
     std::fs::create_dir(&into).expect("a folder to restore into");

@@ -192,6 +192,14 @@ pub(super) const ROWS: &[Row] = &[
         usage: 1,
         ..ROW
     },
+    Row {
+        tool: "walg-wrap",
+        verb: "fetch",
+        args: &["-t", "s0", "--store", "past", "--into", "fetched"],
+        untargeted: Some(&["--store", "past", "--into", "fetched"]),
+        apart: true,
+        ..ROW
+    },
     Row { tool: "pitr", verb: "coverage", args: &["--store", "past"], ..ROW },
     Row { tool: "pitr", verb: "plan", args: &["--latest", "--store", "past"], ..ROW },
     Row {
