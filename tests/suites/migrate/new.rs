@@ -166,7 +166,7 @@ fn a_killed_run_has_written_nothing_or_is_completed_by_the_next() {
     let said = unkilled.tool("migrate", rename).run().ok();
     let paths = |outcome: &Outcome| outcome.lines().iter().map(|line| line["path"].clone()).collect::<Vec<_>>();
     let (whole, paths_of_whole) = (files(&unkilled), paths(&said));
-    let is_options = |name: &String| name.ends_with(".conf");
+    let is_options = |name: &String| std::path::Path::new(name).extension().is_some_and(|last| last == "conf");
     assert!(whole.keys().any(is_options) && whole.len() > 5, "{whole:?}");
 
     let places = ["migrate.new_written@1".to_owned(), "migrate.new_staged@1".to_owned()];
