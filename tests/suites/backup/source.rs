@@ -14,23 +14,32 @@ use super::walg::Layout;
 pub(super) const KEY: &str = "planted-Zx81-archive-key-of-32-b";
 
 /// A shard that archives, with tables of pgbench and one in a tablespace.
-pub(super) fn fleet(layout: Layout) -> (Fleet, PathBuf) {
+pub(super) fn fleet(layout: Layout, with_space: bool) -> Fleet {
     let mut fleet = Fleet::new().shards(1).init().archiving().set("max_wal_size", "256MB").start();
     let settings = layout.settings(&fleet);
     fleet.archive(&settings);
     let key = fleet.operator("key");
     fs::write(&key, KEY).unwrap();
     private(&key);
-    let space = fleet.primary(0).folder().join("space");
-    fs::create_dir(&space).unwrap();
-    Account::server().unwrap().own(&space).unwrap();
-    fleet.psql(0, &format!("CREATE TABLESPACE space LOCATION '{}'", space.display()));
     bench(&fleet, &["-i", "-q", "-s", "2"]);
-    fleet.psql(0, "CREATE TABLE spaced TABLESPACE space AS SELECT g AS id, repeat('s', 100) AS text FROM generate_series(1, 20000) g");
-    fleet.psql(0, "CREATE INDEX spaced_id ON spaced (id) TABLESPACE space");
+    let mut place = "pg_default";
+    if with_space {
+        let space = space(&fleet);
+        fs::create_dir(&space).unwrap();
+        Account::server().unwrap().own(&space).unwrap();
+        fleet.psql(0, &format!("CREATE TABLESPACE space LOCATION '{}'", space.display()));
+        place = "space";
+    }
+    fleet.psql(0, &format!("CREATE TABLE spaced TABLESPACE {place} AS SELECT g AS id, repeat('s', 100) AS text FROM generate_series(1, 20000) g"));
+    fleet.psql(0, &format!("CREATE INDEX spaced_id ON spaced (id) TABLESPACE {place}"));
     // With the first segment the archive is this cluster's, and its folder is there.
     fleet.archived(0);
-    (fleet, space)
+    fleet
+}
+
+/// Where the tablespace is.
+pub(super) fn space(fleet: &Fleet) -> PathBuf {
+    fleet.primary(0).folder().join("space")
 }
 
 fn private(path: &std::path::Path) {
@@ -72,7 +81,7 @@ impl Drop for Load {
 /// Changes that a delta must carry: rows, a new table, one that is gone, one that is rewritten, one cut.
 pub(super) fn change(fleet: &Fleet, round: u32) {
     for sql in [
-        format!("CREATE TABLE made_{round} TABLESPACE space AS SELECT generate_series(1, 5000) AS n"),
+        format!("CREATE TABLE made_{round} AS SELECT generate_series(1, 5000) AS n"),
         format!("DROP TABLE IF EXISTS made_{}", round.saturating_sub(1)),
         format!("UPDATE spaced SET text = 'round {round}' WHERE id % 10 = {round}"),
         format!("DELETE FROM spaced WHERE id > {}", 20_000 - 1000 * round),

@@ -176,6 +176,7 @@ pub(super) const ROWS: &[Row] = &[
         ..ROW
     },
     Row { tool: "migrate", verb: "history", hang: Hang::Mute, cancelled_lines: true, ..ROW },
+    Row { tool: "walg-wrap", verb: "push", args: &["-t", "s0"], untargeted: Some(&[]), apart: true, ..ROW },
     Row {
         tool: "walg-wrap",
         verb: "wal-push",

@@ -3,6 +3,7 @@
 mod cluster;
 mod fetch;
 mod progress;
+mod push;
 mod wal_fetch;
 mod wal_push;
 
@@ -27,6 +28,10 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Verbs {
+    /// Take a base backup into the archive
+    #[command(visible_alias = "backup-push")]
+    #[command(after_help = push::VERB.help(), after_long_help = push::VERB.long_help())]
+    Push(push::Args),
     /// Restore a base backup into an empty folder
     #[command(visible_alias = "backup-fetch")]
     #[command(after_help = fetch::VERB.help(), after_long_help = fetch::VERB.long_help())]
@@ -41,7 +46,7 @@ enum Verbs {
 
 impl Tool for Cli {
     const NAME: &'static str = "walg-wrap";
-    const VERBS: &'static [Verb] = &[fetch::VERB, wal_push::VERB, wal_fetch::VERB];
+    const VERBS: &'static [Verb] = &[push::VERB, fetch::VERB, wal_push::VERB, wal_fetch::VERB];
 
     fn global(&self) -> &Global {
         &self.global
@@ -49,6 +54,7 @@ impl Tool for Cli {
 
     fn verb(&self) -> &'static Verb {
         match &self.verb {
+            Verbs::Push(_) => &push::VERB,
             Verbs::Fetch(_) => &fetch::VERB,
             Verbs::WalPush(_) => &wal_push::VERB,
             Verbs::WalFetch(_) => &wal_fetch::VERB,
@@ -58,6 +64,7 @@ impl Tool for Cli {
     fn run(self, cx: Context) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
             match self.verb {
+                Verbs::Push(args) => push::run(&cx, args).await,
                 Verbs::Fetch(args) => fetch::run(&cx, args).await,
                 Verbs::WalPush(args) => wal_push::run(&cx, args).await,
                 Verbs::WalFetch(args) => wal_fetch::run(&cx, args).await,

@@ -1,6 +1,7 @@
 //! Writing objects: packed, encrypted, summed, and only then there.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use flotilla::{Error, Result};
@@ -47,8 +48,32 @@ impl Archive {
         T: Send + 'static,
         F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
     {
+        self.write_with(key, codec, over, system, self.key.clone(), fill).await
+    }
+
+    /// Writes a document of any length that is neither packed nor encrypted, and its sums.
+    pub async fn write_document<T, F>(&self, key: &str, over: Over, system: Option<u64>, fill: F) -> Result<(Sealed, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
+    {
+        self.write_with(key, Codec::None, over, system, None, fill).await
+    }
+
+    async fn write_with<T, F>(
+        &self,
+        key: &str,
+        codec: Codec,
+        over: Over,
+        system: Option<u64>,
+        secret: Option<Arc<Key>>,
+        fill: F,
+    ) -> Result<(Sealed, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
+    {
         let (send, receive) = mpsc::channel::<io::Result<Bytes>>(WAITING);
-        let secret = self.key.clone();
         let work = tokio::task::spawn_blocking(move || {
             let pipe = Pipe { send: send.clone(), buffer: BytesMut::with_capacity(CHUNK) };
             let filled =

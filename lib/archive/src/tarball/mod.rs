@@ -7,6 +7,6 @@ mod roots;
 mod writer;
 
 pub use member::{Kind, Member, relative};
-pub use reader::read_members;
+pub use reader::{read_members, read_server_members};
 pub use roots::Roots;
 pub use writer::TarWriter;

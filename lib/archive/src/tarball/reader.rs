@@ -27,6 +27,22 @@ pub fn read_members(
     source: impl Read,
     each: &mut dyn FnMut(&Member, &mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
+    read(source, false, each)
+}
+
+/// The same of a tar that a server sends: it has links as well, which are passed over.
+pub fn read_server_members(
+    source: impl Read,
+    each: &mut dyn FnMut(&Member, &mut dyn Read) -> io::Result<()>,
+) -> io::Result<()> {
+    read(source, true, each)
+}
+
+fn read(
+    source: impl Read,
+    pass_links: bool,
+    each: &mut dyn FnMut(&Member, &mut dyn Read) -> io::Result<()>,
+) -> io::Result<()> {
     let mut archive = Archive::new(Source { inner: source, ended: false });
     for entry in archive.entries()? {
         let mut entry = entry.map_err(damaged)?;
@@ -36,6 +52,7 @@ pub fn read_members(
         let kind = match header.entry_type() {
             EntryType::Regular | EntryType::Continuous => Kind::File,
             EntryType::Directory => Kind::Directory,
+            EntryType::Symlink if pass_links => continue,
             _ => return Err(Corrupt::new(format!("member {name:?} is neither a file nor a folder")).into()),
         };
         let member = Member {

@@ -43,10 +43,64 @@ complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l yes -d 'Consent to 
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s V -l version -d 'Print version'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "push" -d 'Take a base backup into the archive'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-push" -d 'Take a base backup into the archive'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "fetch" -d 'Restore a base backup into an empty folder'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-fetch" -d 'Restore a base backup into an empty folder'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "wal-push" -d 'Put a file of the WAL into the archive; for `archive_command`'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "wal-fetch" -d 'Get a file of the WAL out of the archive; for `restore_command`'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l type -d 'Everything, or what has changed since the newest backup' -r -f -a "full\t'Everything'
+delta\t'Pages that have changed since the newest backup, on which it then stands'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l max-deltas -d 'The longest chain of deltas; then comes a full backup' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l from -d 'Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l user-data -d 'A note, kept with the backup; JSON, or text' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l wal-timeout -d 'How long the WAL that the backup needs may take to arrive in the archive' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l store -d 'Push to this store instead of the first' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l permanent -d 'Leave the backup alone when old ones are retired'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l all -d 'Work on every target'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l yes -d 'Consent to what can\'t be undone'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l type -d 'Everything, or what has changed since the newest backup' -r -f -a "full\t'Everything'
+delta\t'Pages that have changed since the newest backup, on which it then stands'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l max-deltas -d 'The longest chain of deltas; then comes a full backup' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l from -d 'Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l user-data -d 'A note, kept with the backup; JSON, or text' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l wal-timeout -d 'How long the WAL that the backup needs may take to arrive in the archive' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l store -d 'Push to this store instead of the first' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l permanent -d 'Leave the backup alone when old ones are retired'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l all -d 'Work on every target'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l yes -d 'Consent to what can\'t be undone'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand fetch" -l into -d 'The new data folder; empty, or not there' -r -F
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand fetch" -l tablespace -d 'The new folder of a tablespace, by its OID; needed for each that the backup has' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand fetch" -l store -d 'Fetch from this store instead of the first' -r

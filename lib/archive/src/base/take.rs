@@ -1,0 +1,308 @@
+//! Takes a base backup from a server's stream into the archive: parts first, the sentinel last.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write as _};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use flotilla::pg::replication::{BaseBackup, Event};
+use flotilla::{Code, Error, Result, failpoint};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Parent;
+use super::pack::{Packed, Packer};
+use super::plan::{LABEL, PG_CONTROL};
+use super::sort::{Sorter, Stored};
+use crate::archive::{Archive, Sealed};
+use crate::documents::{DATE_FORMAT, FilesWriter, Metadata, Sentinel, TablespaceSpec};
+use crate::names::{self, BackupName};
+use crate::store::Over;
+use crate::tarball::{Member, TarWriter};
+use crate::wal::Lsn;
+
+/// How many pieces of the stream may wait to be sorted.
+const WAITING: usize = 8;
+
+/// What has been stored of a backup that isn't one yet.
+#[derive(Debug)]
+pub struct Taken {
+    /// Its name.
+    pub name: BackupName,
+    /// Where it began.
+    pub start: Lsn,
+    /// Where the WAL that it needs ends.
+    pub finish: Lsn,
+    /// How many files and folders.
+    pub members: u64,
+    /// How many of them hold changed pages alone.
+    pub incremented: u64,
+    /// How many parts.
+    pub parts: u64,
+    /// Bytes of the parts before packing.
+    pub uncompressed: u64,
+    /// Bytes of the parts as stored.
+    pub compressed: u64,
+    system: u64,
+    parent: Option<Arc<Parent>>,
+    catalog_bytes: u64,
+    stored: Vec<Stored>,
+    packed: Vec<Packed>,
+    locations: BTreeMap<String, String>,
+}
+
+/// What the documents of a backup say besides.
+#[derive(Clone, Debug)]
+pub struct Describe {
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// `server_version_num`.
+    pub pg_version: u32,
+    /// The host that makes it.
+    pub hostname: String,
+    /// The server's data directory.
+    pub data_dir: String,
+    /// Whether retention leaves it alone.
+    pub permanent: bool,
+    /// What the operator wants to be noted.
+    pub user_data: Option<Value>,
+}
+
+/// A tar that is being sorted on a thread of its own.
+struct Feed {
+    send: mpsc::Sender<Bytes>,
+    sorting: JoinHandle<(Sorter, io::Result<()>)>,
+}
+
+/// Stores what the server sends. `progress` is told the bytes that have come.
+pub async fn take(
+    archive: &Archive,
+    name: &BackupName,
+    system: u64,
+    stream: &mut BaseBackup<'_>,
+    parent: Option<Parent>,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Taken> {
+    let start: Lsn = stream.start.lsn.parse()?;
+    let timeline = stream.start.timeline;
+    let spaces = stream.tablespaces.iter().filter_map(|space| Some((space.oid?.to_string(), space.location.clone()?)));
+    let locations: BTreeMap<String, String> = spaces.collect();
+    let parent = parent.map(Arc::new);
+    let mut idle = Some(Sorter::new(Packer::new(archive, name, system), parent.clone()));
+    let mut feed: Option<Feed> = None;
+    let mut came = 0;
+    while let Some(event) = stream.next().await? {
+        match event {
+            Event::Archive { name, .. } => {
+                if let Some(feed) = feed.take() {
+                    idle = Some(ended(feed).await?);
+                }
+                let tablespace = name.strip_suffix(".tar").and_then(|name| name.parse().ok());
+                let sorter = idle.take().ok_or_else(|| Error::internal("two tars at once"))?;
+                feed = Some(begin(sorter, tablespace));
+            }
+            Event::Manifest => {
+                if let Some(feed) = feed.take() {
+                    idle = Some(ended(feed).await?);
+                }
+                failpoint::hit("push.sorted");
+            }
+            Event::Data(bytes) => {
+                came += bytes.len() as u64;
+                progress(came);
+                // Whoever has stopped reading says why at its end.
+                if let Some(open) = &feed
+                    && open.send.send(bytes).await.is_err()
+                    && let Some(feed) = feed.take()
+                {
+                    ended(feed).await?;
+                    return Err(Error::internal("sorting a backup ended early"));
+                }
+            }
+            Event::Progress(_) => {}
+        }
+    }
+    let end = stream.end().ok_or_else(|| Error::internal("a backup without an end"))?;
+    if end.timeline != timeline {
+        return Err(Error::new(Code::StateMoved, "the server was promoted while it was backed up")
+            .hint("Nothing is listed of this backup. Take it again."));
+    }
+    let finish: Lsn = end.lsn.parse()?;
+    let mut sorter = match (feed, idle) {
+        (Some(feed), _) => ended(feed).await?,
+        (None, Some(sorter)) => sorter,
+        (None, None) => return Err(Error::internal("a backup without files")),
+    };
+    let sorter = tokio::task::spawn_blocking(move || sorter.packer.end().map(|()| sorter));
+    let sorter = sorter.await.map_err(|e| Error::internal("ending a backup failed").source(e))?;
+    let mut sorter = sorter.map_err(|e| Error::new(Code::Io, "a part could not be ended").source(e))?;
+    let packed = sorter.packer.finish().await?;
+    failpoint::hit("push.parts");
+
+    let missing = |what: &str| Error::new(Code::QueryFailed, format!("the server sent no {what}"));
+    let control = sorter.control.take().ok_or_else(|| missing("pg_control"))?;
+    let label = sorter.label.take().ok_or_else(|| missing("backup_label"))?;
+    let map = sorter.map.take();
+    let mut taken = Taken {
+        name: name.clone(),
+        start,
+        finish,
+        members: sorter.stored.len() as u64,
+        incremented: sorter.stored.iter().filter(|stored| stored.entry.is_incremented).count() as u64,
+        parts: packed.len() as u64 + 2,
+        uncompressed: 0,
+        compressed: 0,
+        system,
+        parent,
+        catalog_bytes: sorter.catalog_bytes,
+        stored: sorter.stored,
+        packed,
+        locations,
+    };
+    taken.small(archive, "pg_control", vec![control]).await?;
+    failpoint::hit("push.pg_control");
+    taken.small(archive, "backup_label", map.into_iter().chain([label]).collect()).await?;
+    failpoint::hit("push.backup_label");
+    taken.uncompressed = taken.packed.iter().map(|part| part.sealed.content.bytes).sum();
+    taken.compressed = taken.packed.iter().map(|part| part.sealed.stored.bytes).sum();
+    Ok(taken)
+}
+
+fn begin(mut sorter: Sorter, tablespace: Option<u32>) -> Feed {
+    let (send, receive) = mpsc::channel(WAITING);
+    let sorting = tokio::task::spawn_blocking(move || {
+        let mut source = Source { receive, piece: Bytes::new() };
+        let outcome = sorter.tar(tablespace, &mut source);
+        (sorter, outcome)
+    });
+    Feed { send, sorting }
+}
+
+/// Ends a tar. Where a part could not be sent, that is the reason why sorting broke off.
+async fn ended(feed: Feed) -> Result<Sorter> {
+    drop(feed.send);
+    let (sorter, outcome) = feed.sorting.await.map_err(|e| Error::internal("sorting a backup failed").source(e))?;
+    match outcome {
+        Ok(()) => Ok(sorter),
+        Err(error) => {
+            let found = |e: io::Error| {
+                let hint = "Nothing is listed of this backup. Look at the server's log, then take it again.";
+                Error::new(Code::Io, "what the server sent could not be stored").hint(hint).source(e)
+            };
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                sorter.packer.finish().await?;
+            }
+            Err(found(error))
+        }
+    }
+}
+
+/// The stream of a tar, as a reader on a thread of its own.
+struct Source {
+    receive: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.receive.blocking_recv() {
+                None => return Ok(0),
+                Some(piece) => self.piece = piece,
+            }
+        }
+        let taken = self.piece.len().min(buffer.len());
+        buffer[..taken].copy_from_slice(&self.piece.split_to(taken));
+        Ok(taken)
+    }
+}
+
+impl Taken {
+    /// Stores small files in a part of their own.
+    async fn small(&mut self, archive: &Archive, stem: &str, files: Vec<(Member, Vec<u8>)>) -> Result<()> {
+        let name = archive.codec().named(&format!("{stem}.tar"));
+        let fill = move |sink: &mut dyn io::Write| {
+            let mut tar = TarWriter::new(sink);
+            for (member, bytes) in &files {
+                tar.file(&Member { size: bytes.len() as u64, ..member.clone() }, &mut bytes.as_slice())?;
+            }
+            tar.finish().map(drop)
+        };
+        let key = names::part(&self.name, &name);
+        let written = archive.write(&key, archive.codec(), Over::Replace, Some(self.system), fill).await?;
+        let (sealed, ()): (Sealed, ()) = written;
+        self.packed.push(Packed { name, sealed });
+        Ok(())
+    }
+}
+
+/// Makes what was taken a backup: its documents, and the sentinel last. The WAL that it needs must be
+/// in the archive by now.
+pub async fn seal(archive: &Archive, taken: Taken, how: Describe) -> Result<Sentinel> {
+    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let spec = TablespaceSpec { base_prefix: how.data_dir.clone(), locations: taken.locations.clone() };
+    let parent = taken.parent.as_deref();
+    let sentinel = Sentinel {
+        start_lsn: taken.start,
+        delta_lsn: parent.map(|parent| parent.since),
+        delta_from: parent.map(|parent| parent.name.to_string()),
+        delta_full_name: parent.map(|parent| parent.full.to_string()),
+        delta_count: parent.map(|parent| parent.count),
+        pg_version: how.pg_version,
+        finish_lsn: taken.finish,
+        system_identifier: Some(taken.system),
+        uncompressed_size: signed(taken.uncompressed),
+        compressed_size: signed(taken.compressed),
+        data_catalog_size: signed(taken.catalog_bytes),
+        spec: (!taken.locations.is_empty()).then_some(spec),
+        user_data: how.user_data,
+        files_metadata_disabled: false,
+        checkpoint_number: None,
+        version: 2,
+        start_time: Some(how.started),
+        finish_time: Some(Utc::now()),
+        date_format: DATE_FORMAT.to_owned(),
+        hostname: how.hostname,
+        data_dir: how.data_dir,
+        is_permanent: how.permanent,
+        others: Map::new(),
+    };
+    let metadata = Metadata::of(&sentinel).ok_or_else(|| Error::internal("a backup without times"))?;
+    let system = Some(taken.system);
+    let name = taken.name.clone();
+    archive.write_plain(&names::metadata(&name), metadata.to_json().into(), Over::Replace, system).await?;
+    failpoint::hit("push.metadata");
+    archive
+        .write_document(&names::files_metadata(&name), Over::Replace, system, move |sink| list(&taken, sink))
+        .await?;
+    failpoint::hit("push.files_metadata");
+    archive.write_plain(&names::sentinel(&name), sentinel.to_json().into(), Over::Replace, system).await?;
+    failpoint::hit("push.sentinel");
+    Ok(sentinel)
+}
+
+/// Writes `files_metadata.json`.
+fn list(taken: &Taken, sink: &mut dyn io::Write) -> io::Result<()> {
+    let mut files = FilesWriter::new(io::BufWriter::new(sink))?;
+    for stored in &taken.stored {
+        files.file(&stored.name, &stored.entry)?;
+    }
+    let mut members: Vec<Vec<&str>> = vec![Vec::new(); taken.packed.len()];
+    for stored in &taken.stored {
+        if let Some(part) = members.get_mut(stored.part) {
+            part.push(&stored.name);
+        }
+    }
+    for (part, mut names) in taken.packed.iter().zip(members) {
+        if part.name.starts_with("pg_control.") {
+            names.push(PG_CONTROL);
+        } else if part.name.starts_with("backup_label.") {
+            names.push(LABEL);
+            names.extend((!taken.locations.is_empty()).then_some("tablespace_map"));
+        }
+        files.part(&part.name, names)?;
+    }
+    files.finish()?.flush()
+}

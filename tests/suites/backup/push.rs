@@ -1,0 +1,115 @@
+//! Backups that `walg-wrap push` made, restored here and by WAL-G.
+
+use std::fs;
+
+use flotilla_native::account::Account;
+use flotilla_tests::Fleet;
+use serde_json::Value;
+
+use super::fetch::restores;
+use super::source::{self, Load, change, content, is_sound};
+use super::walg::{self, LAYOUTS, Layout};
+
+fn push(fleet: &Fleet, args: &[&str]) -> Value {
+    fleet.as_operator("walg-wrap", [&["push", "-t", "s0"], args].concat()).run().ok().line("s0")
+}
+
+/// Restores by WAL-G, in place of ours.
+fn wal_g_restores(fleet: &Fleet, layout: Layout, backup: &str, expected: &str) {
+    let restored = fleet.recovered(0, |data| {
+        Account::server().unwrap().private_folder(data).unwrap();
+        walg::run(fleet, 0, layout, &["backup-fetch", data.to_str().unwrap(), backup]).run().ok();
+    });
+    is_sound(restored, expected);
+}
+
+/// Makes a full backup and deltas under load, and restores each by both sides.
+fn chains(layout: Layout, deltas: u32) {
+    let fleet = source::fleet(layout, false);
+    let load = Load::on(&fleet);
+    let full = push(&fleet, &["--type", "full"]);
+    assert_eq!((&full["kind"], &full["parent"]), (&Value::from("full"), &Value::Null), "{full}");
+    let mut made = vec![full["backup"].as_str().unwrap().to_owned()];
+    for round in 1..=deltas {
+        change(&fleet, round);
+        let delta = push(&fleet, &["--type", "delta"]);
+        assert_eq!(
+            (&delta["kind"], &delta["parent"]),
+            (&Value::from("delta"), &Value::from(made.last().unwrap().as_str())),
+            "{delta}"
+        );
+        assert!(delta["content_bytes"].as_u64() < full["content_bytes"].as_u64(), "{delta}");
+        made.push(delta["backup"].as_str().unwrap().to_owned());
+    }
+    drop(load);
+    let expected = content(fleet.primary(0));
+    fleet.archived(0);
+    for backup in &made {
+        restores(&fleet, backup, &expected);
+    }
+    if walg::program().is_some() {
+        wal_g_restores(&fleet, layout, &made[0], &expected);
+        wal_g_restores(&fleet, layout, made.last().unwrap(), &expected);
+    }
+}
+
+#[test]
+fn chains_packed_by_lz4_are_restored_by_both_sides() {
+    chains(LAYOUTS[0], 4);
+}
+
+#[test]
+fn chains_packed_by_lz4_and_encrypted_are_restored_by_both_sides() {
+    chains(LAYOUTS[1], 1);
+}
+
+#[test]
+fn chains_packed_by_zstd_are_restored_by_both_sides() {
+    chains(LAYOUTS[2], 1);
+}
+
+#[test]
+fn chains_packed_by_zstd_and_encrypted_are_restored_by_both_sides() {
+    chains(LAYOUTS[3], 2);
+}
+
+#[test]
+fn a_push_that_is_killed_lists_nothing_that_cant_be_restored() {
+    let fleet = source::fleet(LAYOUTS[0], true);
+    let sentinels = || {
+        let Ok(entries) = fs::read_dir(fleet.path().join("archive/s0/basebackups_005")) else { return 0 };
+        entries
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with("_sentinel.json"))
+            .count()
+    };
+    for place in
+        ["begun", "sorted", "parts", "pg_control", "backup_label", "wal", "metadata", "files_metadata", "sentinel"]
+    {
+        let run =
+            fleet.as_operator("walg-wrap", ["push", "-t", "s0"]).env("FLOTILLA_FAILPOINT", format!("push.{place}"));
+        let outcome = run.run();
+        assert_eq!(outcome.signal(), Some(9), "{}", outcome.transcript());
+        assert_eq!(sentinels(), usize::from(place == "sentinel"), "killed at push.{place}");
+    }
+    let delta = push(&fleet, &["--type", "delta", "--user-data", "{\"why\": 1}"]);
+    assert_eq!(delta["kind"], "delta", "{delta}");
+    let full = push(&fleet, &["--type", "delta", "--max-deltas", "1"]);
+    assert!(full["full_because"].as_str().unwrap().contains("has 1 deltas already"), "{full}");
+    assert_eq!(sentinels(), 3);
+    assert_eq!(fleet.psql(0, "SELECT count(*) FROM flotilla.ledger WHERE tool = 'walg-wrap'"), "2");
+    let expected = content(fleet.primary(0));
+    fleet.archived(0);
+    restores(&fleet, delta["backup"].as_str().unwrap(), &expected);
+}
+
+#[test]
+fn a_push_whose_wal_never_arrives_says_why_and_lists_nothing() {
+    let mut fleet = source::fleet(LAYOUTS[0], false);
+    let server = &mut fleet.shards[0].nodes[0].server;
+    server.set("archive_command", "false").unwrap();
+    server.reload();
+    let outcome = fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--wal-timeout", "3s"]).run().code_is(1);
+    let line = outcome.line("s0");
+    assert!(line["error"]["message"].as_str().unwrap().contains("archive_command fails on 0000"), "{line}");
+    fleet.as_operator("walg-wrap", ["fetch", "-t", "s0", "--into", "nowhere"]).run().code_is(1);
+}

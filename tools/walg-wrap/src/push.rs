@@ -1,0 +1,260 @@
+//! `walg-wrap push`: takes a base backup into the archive.
+
+mod parent;
+mod source;
+mod wal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use flotilla::error::{Code, Error, Result};
+use flotilla::pg::replication::BaseBackupOptions;
+use flotilla::record::{Done, Record, RecordInfo};
+use flotilla::target::Target;
+use flotilla::verb::{Effect, Example, Scope, Verb};
+use flotilla::{Context, failpoint};
+use flotilla_archive::base::{self, Describe, Parent};
+use flotilla_archive::names::{self, BackupName};
+use flotilla_archive::store::Listing;
+use flotilla_archive::wal::{Lsn, Segment, Timeline};
+use flotilla_archive::{Archive, Catalog};
+use futures_util::TryStreamExt as _;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::{cluster, progress};
+use source::{From, Source};
+
+/// The verb.
+pub(crate) const VERB: Verb = Verb {
+    name: "push",
+    effect: Effect::Changes,
+    scope: Scope::Required,
+    exclusive: false,
+    records: &[RecordInfo::of::<PushedBackup>()],
+    examples: &[
+        Example { line: "walg-wrap push --all --type full", does: "Back up every shard" },
+        Example {
+            line: "walg-wrap push -t s0 --type delta --max-deltas 6",
+            does: "Store what has changed since the newest backup, and after six of those everything",
+        },
+        Example {
+            line: "walg-wrap push -t s0 --permanent --user-data '{\"release\": \"2.4\"}'",
+            does: "Keep a backup for good, with a note",
+        },
+    ],
+};
+
+/// What is backed up, and how.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Everything, or what has changed since the newest backup
+    #[arg(long = "type", value_enum, value_name = "TYPE", default_value = "full")]
+    kind: Kind,
+    /// The longest chain of deltas; then comes a full backup
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
+    max_deltas: u32,
+    /// Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers
+    #[arg(long, value_name = "WHERE")]
+    from: Option<From>,
+    /// Leave the backup alone when old ones are retired
+    #[arg(long)]
+    permanent: bool,
+    /// A note, kept with the backup; JSON, or text
+    #[arg(long, value_name = "TEXT")]
+    user_data: Option<String>,
+    /// How long the WAL that the backup needs may take to arrive in the archive
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = flotilla::clock::parse_duration)]
+    wal_timeout: Duration,
+    /// Push to this store instead of the first
+    #[arg(long, value_name = "NAME")]
+    store: Option<String>,
+}
+
+/// What a backup holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// Everything
+    Full,
+    /// Pages that have changed since the newest backup, on which it then stands
+    Delta,
+}
+
+/// A backup that was made.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct PushedBackup {
+    /// The shard.
+    shard: Option<String>,
+    /// The store.
+    store: Option<String>,
+    /// The node that it was taken from.
+    node: Option<String>,
+    /// The backup's name.
+    backup: Option<String>,
+    /// `full` or `delta`.
+    kind: Option<String>,
+    /// The backup that a delta stands on.
+    parent: Option<String>,
+    /// Why it is full though a delta was asked for.
+    full_because: Option<String>,
+    /// Where it began.
+    start_lsn: Option<String>,
+    /// With the WAL up to here it is consistent.
+    finish_lsn: Option<String>,
+    /// Files and folders.
+    members: Option<u64>,
+    /// Files of which only changed pages are stored.
+    incremented: Option<u64>,
+    /// Parts.
+    parts: Option<u64>,
+    /// Their size before packing, in bytes.
+    content_bytes: Option<u64>,
+    /// Their size as stored, in bytes.
+    stored_bytes: Option<u64>,
+    /// How long its WAL took to arrive, in milliseconds.
+    wal_wait_ms: Option<u64>,
+    /// Whether retention leaves it alone.
+    permanent: Option<bool>,
+    /// What should be looked at.
+    warnings: Option<Vec<String>>,
+}
+
+impl Record for PushedBackup {
+    const KIND: &'static str = "walg-wrap.pushed";
+    const COLUMNS: &'static [&'static str] = &["backup", "kind", "node", "content_bytes", "stored_bytes", "warnings"];
+}
+
+/// Backs up every target.
+pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
+    let targets = cx.targets()?;
+    let args = Arc::new(args);
+    cx.each(targets, move |target, cx| {
+        let args = Arc::clone(&args);
+        async move { Box::pin(cluster::unless_ended(&cx, push(&cx, &target, &args))).await }
+    })
+    .await
+}
+
+async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedBackup>> {
+    let shard = cluster::shard_of(target)?;
+    let config = cx.config()?;
+    let archive = Archive::open(config, &shard, args.store.as_deref()).await?;
+    let mut source = Source::open(cx, &shard, args.from.as_ref()).await?;
+    let mut body = PushedBackup {
+        shard: Some(shard.name.clone()),
+        store: Some(archive.store().name().to_owned()),
+        node: Some(source.node.clone()),
+        permanent: Some(args.permanent),
+        warnings: Some(warnings(config, &archive)),
+        ..PushedBackup::default()
+    };
+    let catalog = Catalog::load(&archive).await?;
+    let (parent, reason) = match args.kind {
+        Kind::Full => (None, None),
+        Kind::Delta => match parent::choose(&catalog, &source, args.max_deltas, args.permanent) {
+            Ok(parent) => (Some(parent), None),
+            Err(reason) => (None, Some(reason)),
+        },
+    };
+    body.kind = Some(if parent.is_some() { "delta" } else { "full" }.to_owned());
+    body.parent = parent.map(|parent| parent.name.to_string());
+    body.full_because = reason;
+    if cx.global().dry_run {
+        return Ok(Done::planned(body));
+    }
+    archive.claim(&source.pin()).await?;
+    source.lock().await?;
+    let parent = match parent {
+        Some(parent) => Some(Parent::read(&archive, parent).await?),
+        None => None,
+    };
+    // A segment of its own for each backup: names go by the segment.
+    source.switch_wal().await?;
+    failpoint::hit("push.begun");
+
+    let started = Utc::now();
+    let (system, size) = (source.system, source.segment_size);
+    let options = BaseBackupOptions {
+        label: format!("flotilla {}", cx.run_id()),
+        fast_checkpoint: true,
+        verify_checksums: true,
+        max_rate_kib: None,
+    };
+    let mut stream = source.stream.base_backup(&options).await?;
+    let start: Lsn = stream.start.lsn.parse()?;
+    let segment = Segment::containing(Timeline(stream.start.timeline), start, size);
+    let name = match &parent {
+        None => BackupName::full(segment),
+        Some(parent) => BackupName::delta(segment, &parent.name),
+    };
+    clear(&archive, &catalog, &name).await?;
+    let bar = progress::bytes(cx);
+    bar.set_length(stream.tablespaces.iter().filter_map(|space| space.estimated_bytes).sum());
+    let taken = base::take(&archive, &name, system, &mut stream, parent, &|came| bar.set_position(came)).await;
+    drop(stream);
+    bar.finish_and_clear();
+    let taken = taken?;
+    body.backup = Some(name.to_string());
+    body.start_lsn = Some(taken.start.to_string());
+    body.finish_lsn = Some(taken.finish.to_string());
+    body.members = Some(taken.members);
+    body.incremented = Some(taken.incremented);
+    body.parts = Some(taken.parts);
+    body.content_bytes = Some(taken.uncompressed);
+    body.stored_bytes = Some(taken.compressed);
+
+    let waiting = Instant::now();
+    source.switch_wal().await?;
+    let last = Segment::ending_at(segment.timeline, taken.finish, size);
+    wal::arrived(&archive, &source, segment, last, args.wal_timeout).await?;
+    body.wal_wait_ms = u64::try_from(waiting.elapsed().as_millis()).ok();
+    failpoint::hit("push.wal");
+
+    let how = Describe {
+        started,
+        pg_version: source.version,
+        hostname: source.host.clone(),
+        data_dir: source.data_dir.clone(),
+        permanent: args.permanent,
+        user_data: args.user_data.as_deref().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into())),
+    };
+    base::seal(&archive, taken, how).await?;
+    let detail = serde_json::json!({ "backup": body.backup, "store": body.store, "stored_bytes": body.stored_bytes });
+    let entry = cx.entry(&shard.name).detail(detail);
+    if let Err(error) = entry.write(&source.session).await {
+        // The backup is there, whatever the ledger says.
+        tracing::warn!("the ledger on the primary has no line of this backup: {error}");
+        if let Some(warnings) = &mut body.warnings {
+            warnings.push("the ledger on the primary has no line of this backup".to_owned());
+        }
+    }
+    Ok(Done::changed(body))
+}
+
+/// What is no failure, and should be looked at all the same.
+fn warnings(config: &flotilla::config::Config, archive: &Archive) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if archive.is_encrypted() && config.archive.key_escrow.is_none() {
+        warnings.push("archive.key_escrow doesn't say where a copy of the key is kept".to_owned());
+    }
+    if !archive.is_encrypted() {
+        warnings.push("the backup is not encrypted".to_owned());
+    }
+    warnings
+}
+
+/// Refuses a name that is taken, and clears away what an interrupted push has left under it: whoever
+/// restores takes every part that is there.
+async fn clear(archive: &Archive, catalog: &Catalog, name: &BackupName) -> Result<()> {
+    let there = catalog.backup(name).is_some() || catalog.unreadable.iter().any(|(other, _)| other == name);
+    if there {
+        return Err(Error::new(Code::Refused, format!("there is a backup {name} already"))
+            .hint("A standby begins a backup at its last checkpoint. Wait for the next one, or use --from primary."));
+    }
+    let entries = archive.store().list(Listing::of(names::part(name, "")));
+    let left: Vec<String> = entries.map_ok(|entry| entry.key().to_owned()).try_collect().await?;
+    archive.store().delete(left.iter().map(String::as_str)).await?;
+    Ok(())
+}

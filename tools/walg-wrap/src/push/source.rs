@@ -1,0 +1,147 @@
+//! Where a backup is taken from: a walsender that sends it, and a session on the primary.
+
+use std::str::FromStr;
+
+use flotilla::config::Shard;
+use flotilla::error::{Code, Error, Result};
+use flotilla::pg::replication::Replication;
+use flotilla::pg::{Session, SessionAttrs, advisory};
+use flotilla::{Context, reach};
+use flotilla_archive::archive::Pin;
+use flotilla_archive::wal::{Lsn, SegmentSize, Timeline};
+
+/// Which server is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    /// The primary.
+    Primary,
+    /// A standby, and nothing else.
+    Standby,
+    /// This node.
+    Node(String),
+}
+
+impl FromStr for From {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("name primary, standby or a node".to_owned()),
+            "primary" => Ok(Self::Primary),
+            "standby" => Ok(Self::Standby),
+            node => Ok(Self::Node(node.to_owned())),
+        }
+    }
+}
+
+/// A server that is to be backed up.
+pub(super) struct Source {
+    pub(super) stream: Replication,
+    /// On the primary.
+    pub(super) session: Session,
+    /// The node's name.
+    pub(super) node: String,
+    pub(super) system: u64,
+    pub(super) timeline: Timeline,
+    /// Where the primary's WAL stands.
+    pub(super) at: Lsn,
+    pub(super) segment_size: SegmentSize,
+    /// `server_version_num`.
+    pub(super) version: u32,
+    /// Empty where this user may not know it.
+    pub(super) data_dir: String,
+    pub(super) host: String,
+}
+
+const FACTS: &str = "SELECT current_setting('server_version_num'), \
+    (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_segment_size'), current_setting('archive_mode'), \
+    coalesce((SELECT setting FROM pg_catalog.pg_settings WHERE name = 'data_directory'), ''), \
+    pg_catalog.pg_current_wal_lsn()";
+
+impl Source {
+    pub(super) async fn open(cx: &Context, shard: &Shard, from: Option<&From>) -> Result<Self> {
+        let config = cx.config()?;
+        let user = &config.users.backup;
+        let session = cx.connect(reach::primary(config, shard, user)?).await?;
+        let rows = session.simple(FACTS).await?;
+        let odd = || Error::new(Code::QueryFailed, "the server doesn't say what it is");
+        let row = rows.first().ok_or_else(odd)?;
+        let text = |at: usize| row.get(at).ok_or_else(odd);
+        if text(2)? == "off" {
+            return Err(Error::new(Code::Unsupported, "archive_mode is off; nothing was touched").hint(
+                "A backup is worth nothing without its WAL. Set archive_mode and archive_command, and restart the server.",
+            ));
+        }
+        let bytes = text(1)?.parse().map_err(|_| odd())?;
+        let (version, data_dir, at) =
+            (text(0)?.parse().map_err(|_| odd())?, text(3)?.to_owned(), text(4)?.parse::<Lsn>()?);
+        let (mut stream, node) = Self::stream(cx, shard, from).await?;
+        let identity = stream.identify().await?;
+        let mut primary = reach::primary(config, shard, user)?.connect_replication().await?;
+        let authority = primary.identify().await?;
+        primary.close().await;
+        if identity.system_identifier != authority.system_identifier {
+            return Err(Error::new(
+                Code::WrongSystem,
+                format!("node \"{node}\" is of another system than the primary of shard \"{}\"", shard.name),
+            )
+            .hint("Nothing was touched. Set the node up again as a standby of this shard."));
+        }
+        Ok(Self {
+            system: identity.system_identifier.parse().map_err(|_| odd())?,
+            timeline: Timeline(identity.timeline),
+            at,
+            segment_size: SegmentSize::new(bytes)?,
+            version,
+            data_dir,
+            host: stream.place().to_owned(),
+            stream,
+            session,
+            node,
+        })
+    }
+
+    async fn stream(cx: &Context, shard: &Shard, from: Option<&From>) -> Result<(Replication, String)> {
+        let config = cx.config()?;
+        let user = &config.users.backup;
+        let named = |stream: Replication| {
+            let node = reach::node_at(shard, stream.host())?.name.clone();
+            Ok((stream, node))
+        };
+        if let Some(From::Node(name)) = from {
+            let node = shard.nodes.iter().find(|node| node.name == *name).ok_or_else(|| {
+                Error::usage(format!("shard \"{}\" has no node \"{name}\"", shard.name))
+                    .hint("Use primary, standby, or a name from the topology.")
+            })?;
+            return named(reach::node(config, node, user)?.connect_replication().await?);
+        }
+        if from != Some(&From::Primary) && (shard.nodes.len() > 1 || from.is_some()) {
+            let endpoint = reach::primary(config, shard, user)?.session_attrs(SessionAttrs::Standby);
+            match endpoint.connect_replication().await {
+                Ok(stream) => return named(stream),
+                Err(error) if from.is_some() => return Err(error),
+                Err(error) => tracing::info!("no standby answers, so the primary is backed up: {error}"),
+            }
+        }
+        named(reach::primary(config, shard, user)?.connect_replication().await?)
+    }
+
+    /// What the archive is pinned to.
+    pub(super) fn pin(&self) -> Pin {
+        Pin::new(self.system, self.version / 10_000, self.segment_size.bytes())
+    }
+
+    /// Keeps other pushes of the shard away, from any machine.
+    pub(super) async fn lock(&self) -> Result<()> {
+        if advisory::try_lock(&self.session, &advisory::Key::Name("walg-wrap push".to_owned())).await? {
+            return Ok(());
+        }
+        Err(Error::new(Code::LockHeld, "another backup of this shard is being made")
+            .hint("Wait until it has ended; pg_stat_progress_basebackup shows how far it is."))
+    }
+
+    /// Ends the primary's segment at hand.
+    pub(super) async fn switch_wal(&self) -> Result<()> {
+        self.session.simple("SELECT pg_catalog.pg_switch_wal()").await.map(drop)
+    }
+}
