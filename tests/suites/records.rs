@@ -111,6 +111,7 @@ fn archives(fleet: &mut Fleet, golden: &mut Golden) {
     golden.take(&fleet.tool("walg-wrap", fetch).run().ok());
     let fetch = ["fetch", "-t", "s0", "--store", "past", "--into", "fetched", "--dry-run"];
     golden.take(&fleet.tool("walg-wrap", fetch).run());
+    golden.take(&fleet.tool("walg-wrap", ["push", "-t", "s0", "--store", "past", "--dry-run"]).run());
     // Recovery would run as the servers' account, which has to read all of it.
     let into = fleet.path().join("restored");
     std::fs::create_dir(&into).expect("a folder to restore into");
