@@ -60,7 +60,7 @@ fn a_second_up_changes_nothing(stack: &Stack<'_>) {
 fn the_demo_holds(stack: &Stack<'_>) {
     let line = format!("compose/demo --name {} --base-port {}", stack.name, stack.base_port);
     let told = stack.shell(&line).env("FLOTILLA_DEMO_USERS", "2000").run_within(PATIENCE).ok();
-    assert!(told.stdout.contains("All 14 checks held"), "{}", told.transcript());
+    assert!(told.stdout.contains("All 17 checks held"), "{}", told.transcript());
     assert_eq!(users(stack), 2000);
 }
 
