@@ -4,6 +4,7 @@
 //! written after it: an object without them is one of WAL-G's, or one whose writer was killed in
 //! between, and both are read all the same. What is read is compared with them.
 
+mod locate;
 mod pin;
 mod read;
 mod write;
@@ -15,6 +16,7 @@ pub use write::Sealed;
 use std::sync::Arc;
 
 use flotilla::config::{ArchiveStore, Compression, Config, Shard};
+use flotilla::target::Target;
 use flotilla::{Error, Result};
 use secrecy::ExposeSecret as _;
 
@@ -70,6 +72,14 @@ impl Archive {
             Compression::Zstd => Codec::Zstd,
         };
         Ok(Self { store, codec, key, parallelism: usize::from(settings.parallelism.max(1)) })
+    }
+
+    /// The shard whose archive a target has: its own, or that of the shard that it belongs to.
+    pub fn shard_of(target: &Target) -> Result<&Shard> {
+        target.shard().ok_or_else(|| {
+            let what = format!("\"{}\" is a {}, and only shards have archives", target.name, target.kind_name());
+            Error::new(flotilla::Code::Unsupported, what).hint("Name a shard, or one of its nodes.")
+        })
     }
 
     /// The store, below the shard's own prefix.

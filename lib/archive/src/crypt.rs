@@ -6,7 +6,7 @@
 //! here the mark is required.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -15,6 +15,7 @@ use dryoc::classic::crypto_secretstream_xchacha20poly1305 as secretstream;
 use secrecy::{ExposeSecret as _, SecretBox};
 
 use crate::Corrupt;
+use crate::reading::fill;
 
 /// The plaintext of a message.
 const MESSAGE: usize = 8192;
@@ -105,20 +106,6 @@ impl<R> fmt::Debug for Decrypting<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decrypting").field("ended", &self.ended).finish_non_exhaustive()
     }
-}
-
-/// Fills as much as there is.
-fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 fn corrupt<T>(what: &str) -> io::Result<T> {

@@ -16,6 +16,7 @@ pub mod digest;
 pub mod documents;
 pub mod names;
 pub mod pages;
+mod reading;
 pub mod store;
 pub mod tarball;
 pub mod wal;

@@ -193,7 +193,8 @@ impl Context {
         endpoint.application_name(format!("flotilla {} {}", self.run.tool, self.run.verb.name))
     }
 
-    async fn unless_ended<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Work that ends with the run's deadline or a signal; what it was about to do isn't done then.
+    pub async fn unless_ended<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             done = work => done,
             () = self.deadline_passed() => Err(self.deadline_error()),

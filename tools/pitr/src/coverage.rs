@@ -122,7 +122,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     cx.each(targets, move |target, cx| {
         let (found, options) = (Arc::clone(&found), Arc::clone(&options));
         async move {
-            let shard = crate::past::shard_of(&target)?;
+            let shard = flotilla_archive::Archive::shard_of(&target)?;
             let past = Past::load(cx.config()?, shard, &options).await?;
             let ranges = window::ranges(&past).await?;
             for range in ranges.iter().filter(|range| asked.is_none_or(|at| range.holds(at))) {

@@ -25,7 +25,7 @@ use self::proof::{Proof, TableHash};
 use self::report::Report;
 use crate::coverage::say_zone;
 use crate::goal::{Goal, GoalArgs};
-use crate::past::{self, Past, PastArgs};
+use crate::past::{Past, PastArgs};
 use crate::restore::reading::Wish;
 use crate::restore::{self, Order};
 use crate::window;
@@ -125,7 +125,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     cx.each(targets, move |target, cx| {
         let args = Arc::clone(&args);
         async move {
-            let shard = past::shard_of(&target)?.name.clone();
+            let shard = flotilla_archive::Archive::shard_of(&target)?.name.clone();
             let done = Box::pin(drill(&cx, &target, &args)).await;
             if !cx.global().dry_run {
                 match &done {
@@ -144,7 +144,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
 
 async fn drill(cx: &Context, target: &Target, args: &Args) -> Result<DrillRecord> {
     let began = Instant::now();
-    let shard = past::shard_of(target)?;
+    let shard = flotilla_archive::Archive::shard_of(target)?;
     let past = Past::load(cx.config()?, shard, &args.past).await?;
     let ranges = window::ranges(&past).await?;
     let latest = ranges.iter().rev().find(|range| range.stretch().is_some()).and_then(|range| range.to);

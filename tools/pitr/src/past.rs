@@ -160,14 +160,3 @@ impl Past {
         backups
     }
 }
-
-/// The shard of a target; only shards have archives.
-pub(crate) fn shard_of(target: &flotilla::target::Target) -> Result<&Shard> {
-    target.shard().ok_or_else(|| {
-        Error::new(
-            Code::Unsupported,
-            format!("\"{}\" is a {}, and only shards have archives", target.name, target.kind_name()),
-        )
-        .hint("Name a shard, or one of its nodes.")
-    })
-}

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::coverage::say_zone;
 use crate::cut::{self, Cut};
 use crate::goal::{Goal, GoalArgs, SideArgs};
-use crate::past::{self, Past, PastArgs};
+use crate::past::{Past, PastArgs};
 use crate::{point, window};
 
 /// The verb.
@@ -162,7 +162,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     cx.each(targets, move |target, cx| {
         let (goal, past) = (Arc::clone(&goal), Arc::clone(&past));
         async move {
-            let shard = past::shard_of(&target)?;
+            let shard = flotilla_archive::Archive::shard_of(&target)?;
             Ok(Done::planned(decide(cx.config()?, shard, &past, &goal, exclusive, several).await?.record))
         }
     })

@@ -31,7 +31,6 @@ use serde::Serialize;
 
 use self::barrier::{Barrier, Made};
 pub(crate) use self::noted::{Noted, positions};
-use crate::past;
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {
@@ -225,7 +224,7 @@ async fn members(cx: &Context, targets: &[Target], args: &Args) -> Result<Vec<Me
             )
             .hint("A restore point is of all shards or of none."));
         }
-        let shard = past::shard_of(target)?.clone();
+        let shard = flotilla_archive::Archive::shard_of(target)?.clone();
         if members.iter().any(|member| member.shard.name == shard.name) {
             continue;
         }

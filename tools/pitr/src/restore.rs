@@ -34,7 +34,7 @@ use self::place::{Note, Place, Stage};
 use self::server::{Programs, Reached, Server};
 use crate::coverage::say_zone;
 use crate::goal::{GoalArgs, SideArgs};
-use crate::past::{self, PastArgs};
+use crate::past::PastArgs;
 use crate::plan::{self, Decided, PlanRecord};
 
 /// The verb.
@@ -191,7 +191,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
                 return Err(Error::refused("another shard can't be restored; nothing was touched")
                     .hint("See its line. To restore this one alone, name it with -t."));
             }
-            let shard = past::shard_of(&target)?.name.clone();
+            let shard = flotilla_archive::Archive::shard_of(&target)?.name.clone();
             if cx.global().dry_run {
                 return Ok(Done::planned(body(&ready, &order)));
             }
@@ -217,7 +217,7 @@ pub(crate) async fn prepare(
     order: &Order,
     several: bool,
 ) -> Result<Ready> {
-    let shard = past::shard_of(target)?;
+    let shard = flotilla_archive::Archive::shard_of(target)?;
     let place = Place::of(&order.into, &shard.name, order.port)?;
     let mut options = order.past.clone();
     options.store = options.store.or_else(|| wish.store.clone());
@@ -375,11 +375,7 @@ async fn fetch(cx: &Context, ready: &Ready, note: &Note) -> Result<u64> {
         return Err(error);
     }
     let data = place.data();
-    let restored = tokio::select! {
-        restored = base::restore(&past.archive, &chain, &data, &options) => restored?,
-        () = cx.deadline_passed() => return Err(cx.deadline_error()),
-        () = cx.stop().asked() => return Err(flotilla::signal::cancelled()),
-    };
+    let restored = cx.unless_ended(base::restore(&past.archive, &chain, &data, &options)).await?;
     Ok(restored.bytes)
 }
 

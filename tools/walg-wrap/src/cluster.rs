@@ -8,12 +8,13 @@ use flotilla::config::Shard;
 use flotilla::record::{Line, Record};
 use flotilla::target::Target;
 use flotilla::{Code, Context, Error, Result};
+use flotilla_archive::Archive;
 use flotilla_archive::archive::Pin;
 use flotilla_archive::backup::Control;
 
 /// The one shard that this call is about; see [`one_target`].
 pub(crate) fn one_shard<R: Record>(cx: &Context) -> Result<Option<Shard>> {
-    one_target::<R>(cx)?.as_ref().map(shard_of).transpose()
+    one_target::<R>(cx)?.as_ref().map(|target| Archive::shard_of(target).cloned()).transpose()
 }
 
 /// The one target that this call is about. Lines that came with a failure are passed on; none when there
@@ -30,26 +31,6 @@ pub(crate) fn one_target<R: Record>(cx: &Context) -> Result<Option<Target>> {
         cx.output().line(&Line::<R>::failed(Some(target.name.clone()), &error, Duration::ZERO))?;
     }
     Ok(target)
-}
-
-/// Work that ends with the run's deadline or a signal; what it was about to do isn't done then.
-pub(crate) async fn unless_ended<T>(cx: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::select! {
-        done = work => done,
-        () = cx.deadline_passed() => Err(cx.deadline_error()),
-        () = cx.stop().asked() => Err(flotilla::signal::cancelled()),
-    }
-}
-
-/// The shard that a target is, or belongs to.
-pub(crate) fn shard_of(target: &Target) -> Result<Shard> {
-    target.shard().cloned().ok_or_else(|| {
-        Error::new(
-            Code::Unsupported,
-            format!("\"{}\" is a {}, and only shards have archives", target.name, target.kind_name()),
-        )
-        .hint("Name a shard, or one of its nodes.")
-    })
 }
 
 /// The cluster whose data folder a file lies in.

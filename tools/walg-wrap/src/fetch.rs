@@ -112,7 +112,7 @@ impl Record for FetchedBackup {
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let Some(target) = cluster::one_target::<FetchedBackup>(cx)? else { return Ok(()) };
     let args = Arc::new(args);
-    let plan = match Box::pin(cluster::unless_ended(cx, Plan::make(cx, &target, &args))).await {
+    let plan = match Box::pin(cx.unless_ended(Plan::make(cx, &target, &args))).await {
         // What can't be asked for is said before any line.
         Err(error) if error.code().exit() == Exit::Usage => return Err(error),
         plan => Some(plan),
@@ -122,7 +122,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
         let plan = plan.lock().ok().and_then(|mut plan| plan.take());
         async move {
             let plan = plan.ok_or_else(|| Error::internal("a plan is carried out once"))??;
-            Box::pin(cluster::unless_ended(&cx, plan.carry_out(&cx))).await
+            Box::pin(cx.unless_ended(plan.carry_out(&cx))).await
         }
     })
     .await
@@ -145,8 +145,8 @@ fn broken(backup: &Backup, why: &Broken) -> Error {
 
 impl Plan {
     async fn make(cx: &Context, target: &Target, args: &Args) -> Result<Self> {
-        let shard = cluster::shard_of(target)?;
-        let archive = Archive::open(cx.config()?, &shard, args.store.as_deref()).await?;
+        let shard = Archive::shard_of(target)?;
+        let archive = Archive::open(cx.config()?, shard, args.store.as_deref()).await?;
         let tablespaces: BTreeMap<u32, PathBuf> = args.tablespace.iter().cloned().collect();
         if tablespaces.len() < args.tablespace.len() {
             return Err(Error::usage("a tablespace is named twice").hint("Name a folder once for each OID."));

@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::{cluster, progress};
+use crate::progress;
 use source::{From, Source};
 
 /// The verb.
@@ -132,16 +132,16 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let args = Arc::new(args);
     cx.each(targets, move |target, cx| {
         let args = Arc::clone(&args);
-        async move { Box::pin(cluster::unless_ended(&cx, push(&cx, &target, &args))).await }
+        async move { Box::pin(cx.unless_ended(push(&cx, &target, &args))).await }
     })
     .await
 }
 
 async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedBackup>> {
-    let shard = cluster::shard_of(target)?;
+    let shard = Archive::shard_of(target)?;
     let config = cx.config()?;
-    let archive = Archive::open(config, &shard, args.store.as_deref()).await?;
-    let mut source = Source::open(cx, &shard, args.from.as_ref()).await?;
+    let archive = Archive::open(config, shard, args.store.as_deref()).await?;
+    let mut source = Source::open(cx, shard, args.from.as_ref()).await?;
     let mut body = PushedBackup {
         shard: Some(shard.name.clone()),
         store: Some(archive.store().name().to_owned()),

@@ -6,7 +6,7 @@
 //! for it every failure is 1, so that an outage of the store neither stops nor promotes it.
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use flotilla::Context;
@@ -14,11 +14,8 @@ use flotilla::error::{Code, Error, Result};
 use flotilla::exit::Exit;
 use flotilla::record::{Line, Record, RecordInfo};
 use flotilla::verb::{Effect, Example, Scope, Verb};
-use flotilla_archive::codec::Codec;
-use flotilla_archive::store::{Entry, Listing};
-use flotilla_archive::wal::{PAGE_SIZE, PageHeader, SegmentSize, WalFile};
-use flotilla_archive::{Archive, names};
-use futures_util::TryStreamExt as _;
+use flotilla_archive::Archive;
+use flotilla_archive::wal::{PAGE_SIZE, SegmentSize, WalFile};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tempfile::NamedTempFile;
@@ -157,7 +154,7 @@ async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Re
         // Where the caller has none, the archive itself says whose it is.
         None => archive.pin().await?.and_then(|pin| pin.system_identifier.parse().ok()),
     };
-    let Some((key, codec)) = locate(&archive, file).await? else { return Ok(None) };
+    let Some((key, codec)) = archive.locate(file).await? else { return Ok(None) };
     let mut body = FetchedWal {
         shard: Some(shard.name.clone()),
         store: Some(archive.store().name().to_owned()),
@@ -176,12 +173,12 @@ async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Re
     let mut fetched = NamedTempFile::new_in(folder).map_err(unwritable.clone())?;
     let mut sink = fetched.reopen().map_err(unwritable.clone())?;
     let read = archive.read(&key, codec, move |content| {
-        let mut first = vec![0; PAGE_SIZE];
-        let length = fill(content, &mut first)?;
-        first.truncate(length);
+        let mut first = Vec::new();
+        content.take(PAGE_SIZE as u64).read_to_end(&mut first)?;
         sink.write_all(&first)?;
         let rest = std::io::copy(content, &mut sink)?;
-        Ok((first, length as u64 + rest))
+        let length = first.len() as u64 + rest;
+        Ok((first, length))
     });
     let (opened, (first, length)) = read.await?;
     check(file, &first, length, system)?;
@@ -190,37 +187,6 @@ async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Re
     body.size_bytes = Some(length);
     body.compared = Some(opened.compared);
     Ok(Some(body))
-}
-
-/// The object with this file, however it is packed. Mostly as we would pack it ourselves; a listing
-/// finds the others, and proves it where there is none.
-async fn locate(archive: &Archive, file: WalFile) -> Result<Option<(String, Codec)>> {
-    let likely = names::wal(file, archive.codec());
-    match archive.store().head(&likely).await {
-        Ok(_) => return Ok(Some((likely, archive.codec()))),
-        Err(error) if error.is_absent() => {}
-        Err(error) => return Err(error.into()),
-    }
-    let plain = names::wal(file, Codec::None);
-    let entries: Vec<Entry> = archive.store().list(Listing::of(plain.as_str())).try_collect().await?;
-    for codec in Codec::PROBED {
-        let key = names::wal(file, codec);
-        if entries.iter().any(|entry| entry.key() == key) {
-            return Ok(Some((key, codec)));
-        }
-    }
-    Ok(None)
-}
-
-fn fill(content: &mut dyn std::io::Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match content.read(&mut buffer[filled..])? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(filled)
 }
 
 /// What was fetched must be what its name says, and of this cluster.
@@ -233,20 +199,5 @@ fn check(file: WalFile, first: &[u8], length: u64, system: Option<u64>) -> Resul
         return wrong("it is empty".to_owned());
     }
     let (WalFile::Segment(segment) | WalFile::Partial(segment)) = file else { return Ok(()) };
-    if length != segment.size.bytes() {
-        return wrong(format!("it has {length} bytes instead of {}", segment.size.bytes()));
-    }
-    let header = match PageHeader::parse(first) {
-        Ok(header) => header,
-        Err(what) => return wrong(what.to_owned()),
-    };
-    match (header.long, system) {
-        (None, _) => wrong("its first page doesn't say whose it is".to_owned()),
-        (Some(long), Some(system)) if long.system != system => {
-            wrong(format!("it is of system {}, and this is system {system}", long.system))
-        }
-        _ if header.at != segment.start() => wrong(format!("it begins at {}", header.at)),
-        _ if header.timeline > segment.timeline => wrong(format!("it is of timeline {}", header.timeline)),
-        _ => Ok(()),
-    }
+    segment.check(first, length, system).or_else(wrong)
 }

@@ -13,7 +13,7 @@ use flotilla::{Context, failpoint};
 use flotilla_archive::digest::Passed;
 use flotilla_archive::documents::Sidecar;
 use flotilla_archive::store::{Over, Put};
-use flotilla_archive::wal::{PAGE_SIZE, PageHeader, WalFile};
+use flotilla_archive::wal::{PAGE_SIZE, WalFile};
 use flotilla_archive::{Archive, names};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -125,23 +125,8 @@ impl File {
             Err(Error::new(Code::Mismatch, format!("{} is not the segment that its name says: {what}", self.name))
                 .hint("It was not archived. Find out what wrote to pg_wal."))
         };
-        let length = self.content.len() as u64;
-        if length != segment.size.bytes() {
-            return wrong(format!("it has {length} bytes instead of {}", segment.size.bytes()));
-        }
-        let header = match PageHeader::parse(&self.content[..PAGE_SIZE]) {
-            Ok(header) => header,
-            Err(what) => return wrong(what.to_owned()),
-        };
-        match header.long {
-            None => wrong("its first page doesn't say whose it is".to_owned()),
-            Some(long) if long.system != self.cluster.control.system_identifier => wrong(format!(
-                "it is of system {}, and the data folder is of system {}",
-                long.system, self.cluster.control.system_identifier
-            )),
-            Some(_) if header.at != segment.start() => wrong(format!("it begins at {}", header.at)),
-            Some(_) => Ok(()),
-        }
+        let first = self.content.get(..PAGE_SIZE).unwrap_or_default();
+        segment.check(first, self.content.len() as u64, Some(self.cluster.control.system_identifier)).or_else(wrong)
     }
 
     /// Puts it there; none when the same was there already.

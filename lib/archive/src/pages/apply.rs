@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 
 use super::header::PAGE_SIZE;
-use super::increment::{HEADER, SIGNATURE, fill};
+use super::increment::{HEADER, SIGNATURE};
 use crate::Corrupt;
+use crate::reading::fill;
 
 /// The largest file of a relation.
 const LARGEST: u64 = super::BLOCKS_PER_FILE as u64 * PAGE_SIZE as u64;

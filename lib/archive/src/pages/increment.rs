@@ -1,11 +1,13 @@
 //! Files of changed pages alone, as WAL-G writes them (`pagefile.go`).
 //!
 //! `wi1U`, the file's size in 8 bytes, the number of pages in 4, their block numbers in 4 each,
-//! ascending, and the pages; all little-endian.
+//! ascending, and the pages; all little-endian. Of a file that grew while it was read, WAL-G stores
+//! pages behind that size.
 
 use std::io::{self, Read, Write};
 
 use super::header::{PAGE_SIZE, Page};
+use crate::reading::fill;
 use crate::wal::Lsn;
 
 pub(super) const SIGNATURE: [u8; 4] = *b"wi1\x55";
@@ -44,19 +46,6 @@ pub fn select(mut file: impl Read, since: Lsn) -> io::Result<Selection> {
             return Ok(Selection::Blocks(blocks));
         }
     }
-}
-
-pub(super) fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// Writes such a file: the header at once, then the pages one by one.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Lsn;
+use super::{Lsn, PageHeader};
 use crate::Corrupt;
 
 /// The size of a segment: a power of two from 1 MiB to 1 GiB, fixed when the cluster is made.
@@ -95,6 +95,24 @@ impl Segment {
             sound.then(|| Self { timeline, number: u64::from(log) * size.per_log() + u64::from(low), size })
         };
         read().ok_or_else(|| Corrupt::new(format!("{name:?} is no name of a WAL segment of {} bytes", size.bytes())))
+    }
+
+    /// Whether a file of this length, with this first page, is what the segment's name says, and of this
+    /// system; what is wrong with it, otherwise.
+    pub fn check(self, first: &[u8], length: u64, system: Option<u64>) -> Result<(), String> {
+        if length != self.size.bytes() {
+            return Err(format!("it has {length} bytes instead of {}", self.size.bytes()));
+        }
+        let header = PageHeader::parse(first)?;
+        match (header.long, system) {
+            (None, _) => Err("its first page doesn't say whose it is".to_owned()),
+            (Some(long), Some(system)) if long.system != system => {
+                Err(format!("it is of system {}, and this is system {system}", long.system))
+            }
+            _ if header.at != self.start() => Err(format!("it begins at {}", header.at)),
+            _ if header.timeline > self.timeline => Err(format!("it is of timeline {}", header.timeline)),
+            _ => Ok(()),
+        }
     }
 
     /// Its first position.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
-use flotilla_archive::wal::{Lsn, Segment, SegmentSize, Timeline};
+use flotilla_archive::wal::{Lsn, Segment, SegmentSize, Timeline, WalFile};
 use flotilla_archive::{Archive, Catalog};
 
 use super::barrier::Made;
@@ -29,9 +29,9 @@ pub(super) async fn wait(cx: &Context, archive: &Archive, made: &Made, name: &st
     };
     let segment = Segment::ending_at(Timeline(made.timeline), made.end, size);
     loop {
-        // Where the record crosses into the next segment, that is needed as well.
-        let catalog = Catalog::load(archive).await?;
-        if catalog.segment(segment).is_some() {
+        if archive.locate(WalFile::Segment(segment)).await?.is_some() {
+            // Where the record crosses into the next segment, that is needed as well.
+            let catalog = Catalog::load(archive).await?;
             let reader = Reader::new(archive.clone(), made.system.parse().ok());
             let before = Segment { number: segment.number.saturating_sub(1), ..segment };
             for (one, next) in [(segment, segment.next()), (before, segment)] {
@@ -60,10 +60,10 @@ pub(super) async fn wait(cx: &Context, archive: &Archive, made: &Made, name: &st
                 "It was made and is noted nowhere. Look at pg_stat_archiver, then make another under another name.",
             ));
         }
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            () = cx.stop().asked() => return Err(flotilla::signal::cancelled()),
-            () = cx.deadline_passed() => return Err(cx.deadline_error()),
-        }
+        cx.unless_ended(async {
+            tokio::time::sleep(PAUSE).await;
+            Ok(())
+        })
+        .await?;
     }
 }
