@@ -12,7 +12,7 @@ use flotilla_archive::codec::Codec;
 use flotilla_archive::crypt::{Decrypting, Key, KeyTransform};
 use flotilla_archive::documents::{Database, FileEntry, FilesWriter, Metadata, Sentinel, Visit, read_files};
 use flotilla_archive::names::{self, Object};
-use flotilla_archive::pages::Increment;
+use flotilla_archive::pages::{Increment, IncrementWriter, apply};
 use flotilla_archive::tarball::read_members;
 use flotilla_archive::wal::{Event, Expected, Lsn, Records, SegmentSize, Timeline};
 use flotilla_archive::{Corrupt, tarball};
@@ -216,6 +216,21 @@ fn changed_pages_are_read() {
         read.push(block);
     }
     assert_eq!((read, blocks.len()), (blocks, 1));
+}
+
+/// As WAL-G stores a file that grew after it had asked for its size.
+#[test]
+fn changed_pages_behind_the_files_size_are_left_out() {
+    let blocks = [0, 2, 3];
+    let mut writer = IncrementWriter::new(Vec::new(), 2 * 8192, &blocks).unwrap();
+    for block in blocks {
+        writer.page(&[u8::try_from(block).unwrap() + 1; 8192]).unwrap();
+    }
+    let file = tempfile::tempfile().unwrap();
+    apply(&writer.finish().unwrap()[..], &file).unwrap();
+    let mut content = Vec::new();
+    (&file).read_to_end(&mut content).unwrap();
+    assert_eq!(content, [[1; 8192], [0; 8192]].concat());
 }
 
 fn records(segment: &[u8]) -> Result<Vec<(Lsn, Option<Event>)>, String> {

@@ -27,7 +27,11 @@ fn corrupt<T>(what: impl Into<String>) -> io::Result<T> {
 }
 
 impl<R: Read> Increment<R> {
-    /// Reads the header. Blocks must ascend and lie within the file: WAL-G writes no others.
+    /// Reads the header. Blocks must ascend: WAL-G writes no others.
+    ///
+    /// They may lie behind the file's end. WAL-G takes the size when it opens the file and reads until it
+    /// ends, so the pages of a file that grew in between follow; the WAL since the backup's start makes
+    /// them anew, and they aren't given.
     pub fn new(mut source: R) -> io::Result<Self> {
         let mut header = [0; HEADER];
         if fill(&mut source, &mut header)? < HEADER {
@@ -41,9 +45,8 @@ impl<R: Read> Increment<R> {
         if size > LARGEST {
             return corrupt(format!("they are of a file of {size} bytes"));
         }
-        let pages = u32::try_from(size / PAGE_SIZE as u64).unwrap_or(u32::MAX);
-        if count > pages {
-            return corrupt(format!("{count} pages are of a file that has {pages}"));
+        if count > super::BLOCKS_PER_FILE {
+            return corrupt(format!("{count} pages are more than a file has"));
         }
         let mut bytes = vec![0; 4 * count as usize];
         if fill(&mut source, &mut bytes)? < bytes.len() {
@@ -51,8 +54,8 @@ impl<R: Read> Increment<R> {
         }
         let (numbers, _) = bytes.as_chunks::<4>();
         let blocks: Vec<u32> = numbers.iter().map(|number| u32::from_le_bytes(*number)).collect();
-        if !blocks.is_sorted_by(|a, b| a < b) || blocks.last().is_some_and(|last| *last >= pages) {
-            return corrupt("the numbers of blocks don't ascend within the file");
+        if !blocks.is_sorted_by(|a, b| a < b) || blocks.last().is_some_and(|last| *last >= super::BLOCKS_PER_FILE) {
+            return corrupt("the numbers of blocks don't ascend within a file");
         }
         Ok(Self { source, size, blocks, given: 0, page: Box::new([0; PAGE_SIZE]) })
     }
@@ -62,21 +65,29 @@ impl<R: Read> Increment<R> {
         self.size
     }
 
-    /// The numbers of its blocks.
+    /// The numbers of all blocks that are stored.
     pub fn blocks(&self) -> &[u32] {
         &self.blocks
     }
 
-    /// The next block, its number first. `None` behind the last, where the source must end.
+    /// The next block within the file, its number first. `None` behind the last, where the source must end.
     pub fn next_page(&mut self) -> io::Result<Option<(u32, &[u8; PAGE_SIZE])>> {
-        let Some(block) = self.blocks.get(self.given) else {
-            return if fill(&mut self.source, &mut [0])? == 0 { Ok(None) } else { corrupt("something follows them") };
-        };
-        if fill(&mut self.source, &mut *self.page)? < PAGE_SIZE {
-            return corrupt("they are cut off");
+        loop {
+            let Some(block) = self.blocks.get(self.given).copied() else {
+                return if fill(&mut self.source, &mut [0])? == 0 {
+                    Ok(None)
+                } else {
+                    corrupt("something follows them")
+                };
+            };
+            if fill(&mut self.source, &mut *self.page)? < PAGE_SIZE {
+                return corrupt("they are cut off");
+            }
+            self.given += 1;
+            if (u64::from(block) + 1) * PAGE_SIZE as u64 <= self.size {
+                return Ok(Some((block, &self.page)));
+            }
         }
-        self.given += 1;
-        Ok(Some((*block, &self.page)))
     }
 }
 
