@@ -10,6 +10,7 @@ use flotilla_native::account::Account;
 use flotilla_native::postgres::{Options, Server};
 
 use crate::fleet::Fleet;
+use crate::object_store::ObjectStore;
 use crate::run::Run;
 use crate::tool;
 use crate::wait::until;
@@ -21,18 +22,35 @@ impl Fleet {
     /// Gives the topology a folder as its store of archives, with these lines in `[archive]`, and makes
     /// every server archive there. The servers must have `archive_mode` on, by [`crate::Builder::archiving`].
     pub fn archive(&mut self, settings: &str) -> PathBuf {
+        let store = self.path().join("archive");
+        self.archive_at(
+            settings,
+            &format!("[[archive.stores]]\nname = \"here\"\nurl = \"file://{}\"\n", store.display()),
+        );
+        store
+    }
+
+    /// The same with a path of an S3 service.
+    pub fn archive_in(&mut self, service: &ObjectStore, path: &str, settings: &str) {
+        let authority = service.authority();
+        for folder in authority.ancestors().skip(1).take(2) {
+            fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("a folder to be passed through");
+        }
+        let account = Account::server().expect("the servers' account");
+        for file in [&authority, &service.credentials()] {
+            account.own(file).expect("a file of the servers");
+        }
+        self.archive_at(settings, &service.toml(path, "writer"));
+    }
+
+    fn archive_at(&mut self, settings: &str, store: &str) {
         let account = Account::server().expect("the servers' account");
         fs::set_permissions(self.path(), Permissions::from_mode(0o755)).expect("a sandbox to be passed through");
         for folder in FOLDERS {
             account.private_folder(&self.path().join(folder)).expect("a folder of the servers");
         }
-        let store = self.path().join("archive");
         // Writing to a string doesn't fail.
-        let _ = write!(
-            self.topology.rest,
-            "\n[archive]\n{settings}\n[[archive.stores]]\nname = \"here\"\nurl = \"file://{}\"\n",
-            store.display()
-        );
+        let _ = write!(self.topology.rest, "\n[archive]\n{settings}\n{store}");
         self.write_topology();
         for file in ["flotilla.toml", "passwords"] {
             let copy = self.operator(file);
@@ -49,7 +67,6 @@ impl Fleet {
                 node.server.reload();
             }
         }
-        store
     }
 
     /// A file of the account that servers and operators of these tests share.

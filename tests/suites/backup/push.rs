@@ -3,7 +3,8 @@
 use std::fs;
 
 use flotilla_native::account::Account;
-use flotilla_tests::Fleet;
+use flotilla_native::postgres::Shutdown;
+use flotilla_tests::{Fleet, ObjectStore};
 use serde_json::Value;
 
 use super::fetch::restores;
@@ -71,6 +72,37 @@ fn chains_packed_by_zstd_are_restored_by_both_sides() {
 #[test]
 fn chains_packed_by_zstd_and_encrypted_are_restored_by_both_sides() {
     chains(LAYOUTS[3], 2);
+}
+
+/// Nothing but the pushes makes checkpoints here, and a standby begins a backup at the last one.
+#[test]
+fn a_standby_is_backed_up_to_s3_again_and_again() {
+    let service = ObjectStore::start();
+    let mut fleet = source::replicated(&service);
+    let load = Load::on(&fleet);
+    let mut made = Vec::new();
+    for kind in ["full", "full", "delta", "delta"] {
+        let pushed = push(&fleet, &["--type", kind]);
+        assert_eq!((&pushed["kind"], &pushed["node"]), (&Value::from(kind), &Value::from("s0-b")), "{pushed}");
+        made.push(pushed["backup"].as_str().unwrap().to_owned());
+        change(&fleet, u32::try_from(made.len()).unwrap());
+    }
+    drop(load);
+    let expected = content(fleet.primary(0));
+    fleet.archived(0);
+    for backup in &made {
+        restores(&fleet, backup, &expected);
+    }
+
+    fleet.replica(0, 0).psql("SELECT pg_wal_replay_pause()").unwrap();
+    let late = fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--wal-timeout", "1s"]).run().code_is(1).line("s0");
+    assert!(late["error"]["message"].as_str().unwrap().contains("hasn't replayed the WAL"), "{late}");
+    let primary = push(&fleet, &["--from", "primary"]);
+    assert_eq!(primary["node"], "s0-a", "{primary}");
+    fleet.shards[0].nodes[1].server.stop(Shutdown::Immediate).unwrap();
+    let alone = push(&fleet, &["--type", "delta"]);
+    assert_eq!((&alone["node"], &alone["kind"]), (&Value::from("s0-a"), &Value::from("delta")), "{alone}");
+    fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--from", "standby"]).run().code_is(75);
 }
 
 #[test]

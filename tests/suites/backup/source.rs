@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use flotilla_native::account::Account;
 use flotilla_native::postgres::{Server, Shutdown, program};
-use flotilla_tests::Fleet;
+use flotilla_tests::{Fleet, ObjectStore};
 
-use super::walg::Layout;
+use super::walg::{LAYOUTS, Layout};
 
 /// The key of encrypted archives. A word that occurs nowhere else.
 pub(super) const KEY: &str = "planted-Zx81-archive-key-of-32-b";
@@ -18,6 +18,20 @@ pub(super) fn fleet(layout: Layout, with_space: bool) -> Fleet {
     let mut fleet = Fleet::new().shards(1).init().archiving().set("max_wal_size", "256MB").start();
     let settings = layout.settings(&fleet);
     fleet.archive(&settings);
+    filled(fleet, with_space)
+}
+
+/// A shard with a standby that archives in an S3 service, with the same tables.
+pub(super) fn replicated(service: &ObjectStore) -> Fleet {
+    let builder = Fleet::new().shards(1).replicas(1).init().archiving();
+    let mut fleet =
+        builder.set("full_page_writes", "on").set("max_wal_size", "256MB").set("checkpoint_timeout", "1h").start();
+    let settings = LAYOUTS[1].settings(&fleet);
+    fleet.archive_in(service, "backups", &settings);
+    filled(fleet, false)
+}
+
+fn filled(fleet: Fleet, with_space: bool) -> Fleet {
     let key = fleet.operator("key");
     fs::write(&key, KEY).unwrap();
     private(&key);

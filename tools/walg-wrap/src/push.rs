@@ -65,7 +65,7 @@ pub(crate) struct Args {
     /// A note, kept with the backup; JSON, or text
     #[arg(long, value_name = "TEXT")]
     user_data: Option<String>,
-    /// How long the WAL that the backup needs may take to arrive in the archive
+    /// How long WAL that the backup needs may take to arrive in the archive, and on the standby
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = flotilla::clock::parse_duration)]
     wal_timeout: Duration,
     /// Push to this store instead of the first
@@ -170,8 +170,7 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
         Some(parent) => Some(Parent::read(&archive, parent).await?),
         None => None,
     };
-    // A segment of its own for each backup: names go by the segment.
-    source.switch_wal().await?;
+    source.fresh_start(args.wal_timeout).await?;
     failpoint::hit("push.begun");
 
     let started = Utc::now();
@@ -251,7 +250,7 @@ async fn clear(archive: &Archive, catalog: &Catalog, name: &BackupName) -> Resul
     let there = catalog.backup(name).is_some() || catalog.unreadable.iter().any(|(other, _)| other == name);
     if there {
         return Err(Error::new(Code::Refused, format!("there is a backup {name} already"))
-            .hint("A standby begins a backup at its last checkpoint. Wait for the next one, or use --from primary."));
+            .hint("It began where this one would begin. Try again, or use --from primary."));
     }
     let entries = archive.store().list(Listing::of(names::part(name, "")));
     let left: Vec<String> = entries.map_ok(|entry| entry.key().to_owned()).try_collect().await?;

@@ -54,7 +54,7 @@ delta\t'Pages that have changed since the newest backup, on which it then stands
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l max-deltas -d 'The longest chain of deltas; then comes a full backup' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l from -d 'Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l user-data -d 'A note, kept with the backup; JSON, or text' -r
-complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l wal-timeout -d 'How long the WAL that the backup needs may take to arrive in the archive' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l wal-timeout -d 'How long WAL that the backup needs may take to arrive in the archive, and on the standby' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l store -d 'Push to this store instead of the first' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
@@ -80,7 +80,7 @@ delta\t'Pages that have changed since the newest backup, on which it then stands
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l max-deltas -d 'The longest chain of deltas; then comes a full backup' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l from -d 'Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l user-data -d 'A note, kept with the backup; JSON, or text' -r
-complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l wal-timeout -d 'How long the WAL that the backup needs may take to arrive in the archive' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l wal-timeout -d 'How long WAL that the backup needs may take to arrive in the archive, and on the standby' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l store -d 'Push to this store instead of the first' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'

@@ -4,6 +4,9 @@ GRANT EXECUTE ON FUNCTION pg_catalog.pg_backup_start(text, boolean), pg_catalog.
     pg_catalog.pg_switch_wal(), pg_catalog.pg_create_restore_point(text)
     TO :"backup";
 
+-- A standby begins a backup at the last checkpoint that it has replayed: the primary has to make one.
+GRANT pg_checkpoint TO :"backup";
+
 -- An autovacuum in the barrier's way is cancelled by whoever waits for it this long: by default one
 -- second, in which every writer would wait behind the barrier.
 GRANT SET ON PARAMETER deadlock_timeout TO flotilla;

@@ -1,14 +1,19 @@
 //! Where a backup is taken from: a walsender that sends it, and a session on the primary.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use flotilla::config::Shard;
+use flotilla::config::{Node, Shard};
 use flotilla::error::{Code, Error, Result};
 use flotilla::pg::replication::Replication;
 use flotilla::pg::{Session, SessionAttrs, advisory};
 use flotilla::{Context, reach};
 use flotilla_archive::archive::Pin;
 use flotilla_archive::wal::{Lsn, SegmentSize, Timeline};
+use tokio::time::Instant;
+
+/// Between looks at how far a standby has come.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Which server is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ pub(super) struct Source {
     pub(super) stream: Replication,
     /// On the primary.
     pub(super) session: Session,
+    /// On the standby that is backed up, if it is one.
+    standby: Option<Session>,
     /// The node's name.
     pub(super) node: String,
     pub(super) system: u64,
@@ -87,7 +94,12 @@ impl Source {
             )
             .hint("Nothing was touched. Set the node up again as a standby of this shard."));
         }
+        let standby = match reach::node_at(shard, session.host())?.name == node {
+            true => None,
+            false => Some(cx.connect(reach::node(config, named(shard, &node)?, user)?).await?),
+        };
         Ok(Self {
+            standby,
             system: identity.system_identifier.parse().map_err(|_| odd())?,
             timeline: Timeline(identity.timeline),
             at,
@@ -104,26 +116,22 @@ impl Source {
     async fn stream(cx: &Context, shard: &Shard, from: Option<&From>) -> Result<(Replication, String)> {
         let config = cx.config()?;
         let user = &config.users.backup;
-        let named = |stream: Replication| {
+        let found = |stream: Replication| {
             let node = reach::node_at(shard, stream.host())?.name.clone();
             Ok((stream, node))
         };
         if let Some(From::Node(name)) = from {
-            let node = shard.nodes.iter().find(|node| node.name == *name).ok_or_else(|| {
-                Error::usage(format!("shard \"{}\" has no node \"{name}\"", shard.name))
-                    .hint("Use primary, standby, or a name from the topology.")
-            })?;
-            return named(reach::node(config, node, user)?.connect_replication().await?);
+            return found(reach::node(config, named(shard, name)?, user)?.connect_replication().await?);
         }
         if from != Some(&From::Primary) && (shard.nodes.len() > 1 || from.is_some()) {
             let endpoint = reach::primary(config, shard, user)?.session_attrs(SessionAttrs::Standby);
             match endpoint.connect_replication().await {
-                Ok(stream) => return named(stream),
+                Ok(stream) => return found(stream),
                 Err(error) if from.is_some() => return Err(error),
                 Err(error) => tracing::info!("no standby answers, so the primary is backed up: {error}"),
             }
         }
-        named(reach::primary(config, shard, user)?.connect_replication().await?)
+        found(reach::primary(config, shard, user)?.connect_replication().await?)
     }
 
     /// What the archive is pinned to.
@@ -144,4 +152,39 @@ impl Source {
     pub(super) async fn switch_wal(&self) -> Result<()> {
         self.session.simple("SELECT pg_catalog.pg_switch_wal()").await.map(drop)
     }
+
+    /// Sees to it that the backup begins in a segment of its own, for its name goes by the segment.
+    ///
+    /// The primary begins every backup with a checkpoint. A standby can only go back to the last one that
+    /// it has replayed, so the primary makes one and the standby gets the time to replay it.
+    pub(super) async fn fresh_start(&self, limit: Duration) -> Result<()> {
+        self.switch_wal().await?;
+        let Some(standby) = &self.standby else { return Ok(()) };
+        self.session.simple("CHECKPOINT").await.map_err(|error| {
+            if error.state() == Some("42501") {
+                return error.hint("Run shardctl init: it lets this role ask for checkpoints. Or use --from primary.");
+            }
+            error
+        })?;
+        let at = self.session.value("SELECT pg_catalog.pg_current_wal_lsn()").await?.unwrap_or_default();
+        let replayed = format!("SELECT pg_catalog.pg_last_wal_replay_lsn() >= '{}'", at.parse::<Lsn>()?);
+        let deadline = Instant::now() + limit;
+        while standby.value(&replayed).await?.as_deref() != Some("t") {
+            if Instant::now() >= deadline {
+                let limit = humantime::format_duration(limit);
+                let what = format!("node \"{}\" hasn't replayed the WAL up to {at} within {limit}", self.node);
+                return Err(Error::new(Code::Timeout, what)
+                    .hint("Nothing was made. See whether its replay is paused or held up, or use --from primary."));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+}
+
+fn named<'a>(shard: &'a Shard, name: &str) -> Result<&'a Node> {
+    shard.nodes.iter().find(|node| node.name == name).ok_or_else(|| {
+        Error::usage(format!("shard \"{}\" has no node \"{name}\"", shard.name))
+            .hint("Use primary, standby, or a name from the topology.")
+    })
 }
