@@ -97,6 +97,12 @@ impl Archive {
         self.key.is_some()
     }
 
+    /// The same archive for documents, which are neither packed nor encrypted.
+    #[must_use]
+    pub(crate) fn unsealed(&self) -> Self {
+        Self { key: None, ..self.clone() }
+    }
+
     /// How many objects travel at once.
     pub fn parallelism(&self) -> usize {
         self.parallelism

@@ -17,8 +17,10 @@ pub mod documents;
 pub mod names;
 pub mod pages;
 mod reading;
+pub mod retention;
 pub mod store;
 pub mod tarball;
+pub mod verify;
 pub mod wal;
 
 pub use archive::Archive;

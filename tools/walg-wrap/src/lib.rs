@@ -4,6 +4,7 @@ mod cluster;
 mod fetch;
 mod progress;
 mod push;
+mod verify;
 mod wal_fetch;
 mod wal_push;
 
@@ -36,6 +37,9 @@ enum Verbs {
     #[command(visible_alias = "backup-fetch")]
     #[command(after_help = fetch::VERB.help(), after_long_help = fetch::VERB.long_help())]
     Fetch(fetch::Args),
+    /// Read archives and say what a restore would stumble over
+    #[command(after_help = verify::VERB.help(), after_long_help = verify::VERB.long_help())]
+    Verify(verify::Args),
     /// Put a file of the WAL into the archive; for `archive_command`
     #[command(after_help = wal_push::VERB.help(), after_long_help = wal_push::VERB.long_help())]
     WalPush(wal_push::Args),
@@ -46,7 +50,7 @@ enum Verbs {
 
 impl Tool for Cli {
     const NAME: &'static str = "walg-wrap";
-    const VERBS: &'static [Verb] = &[push::VERB, fetch::VERB, wal_push::VERB, wal_fetch::VERB];
+    const VERBS: &'static [Verb] = &[push::VERB, fetch::VERB, verify::VERB, wal_push::VERB, wal_fetch::VERB];
 
     fn global(&self) -> &Global {
         &self.global
@@ -56,6 +60,7 @@ impl Tool for Cli {
         match &self.verb {
             Verbs::Push(_) => &push::VERB,
             Verbs::Fetch(_) => &fetch::VERB,
+            Verbs::Verify(_) => &verify::VERB,
             Verbs::WalPush(_) => &wal_push::VERB,
             Verbs::WalFetch(_) => &wal_fetch::VERB,
         }
@@ -66,6 +71,7 @@ impl Tool for Cli {
             match self.verb {
                 Verbs::Push(args) => push::run(&cx, args).await,
                 Verbs::Fetch(args) => fetch::run(&cx, args).await,
+                Verbs::Verify(args) => verify::run(&cx, args).await,
                 Verbs::WalPush(args) => wal_push::run(&cx, args).await,
                 Verbs::WalFetch(args) => wal_fetch::run(&cx, args).await,
             }

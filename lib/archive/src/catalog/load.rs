@@ -23,6 +23,11 @@ impl Catalog {
             Some(pin) => SegmentSize::new(pin.wal_segment_bytes)?,
             None => SegmentSize::DEFAULT,
         };
+        Self::load_sized(archive, size).await
+    }
+
+    /// The same of an archive with segments of this size.
+    pub(crate) async fn load_sized(archive: &Archive, size: SegmentSize) -> Result<Self> {
         let (backups, wal) = tokio::try_join!(list_backups(archive, size), list_wal(archive, size))?;
         let (sentinels, mut unfinished) = backups;
         for name in sentinels.keys() {

@@ -34,6 +34,14 @@ impl WalFile {
         }
     }
 
+    /// The number of the segment in the name; a timeline's history has none.
+    pub fn number(self) -> Option<u64> {
+        match self {
+            Self::Segment(segment) | Self::Partial(segment) | Self::Backup(segment, _) => Some(segment.number),
+            Self::History(_) => None,
+        }
+    }
+
     /// The timeline in the name.
     pub fn timeline(self) -> Timeline {
         match self {

@@ -1,0 +1,66 @@
+//! The records of a stretch of the log, read on a thread of their own while segments arrive.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Run;
+use crate::wal::{Expected, Fault, Lsn, Records, Segment};
+
+/// How many pieces of the log may wait.
+const WAITING: usize = 4;
+
+/// What the pages of a segment must say.
+pub(super) fn expected(run: &Run, segment: Segment) -> Expected {
+    // A foreign segment is told of as such by the one who looks at its first page.
+    Expected { size: run.catalog.size, system: None, timeline: Some(segment.timeline) }
+}
+
+/// How reading ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Every record that begins in the stretch was right.
+    Sound,
+    /// What is wrong; with a failure to get the bytes, nothing is.
+    Fault(Fault),
+}
+
+/// Begins to read records; what is sent is the log from `start` on. It ends at the first record that
+/// begins at `until` or behind.
+pub(super) fn read(start: Lsn, until: Lsn, expected: Expected) -> (mpsc::Sender<Bytes>, JoinHandle<Ended>) {
+    let (send, receive) = mpsc::channel(WAITING);
+    let work = move || {
+        let mut records = Records::new(Pieces { receive, piece: Bytes::new() }, start, expected);
+        loop {
+            match records.next_record() {
+                Ok(Some(record)) if record.at >= until => return Ended::Sound,
+                Ok(Some(_)) => {}
+                Ok(None) => return Ended::Sound,
+                Err(fault) if fault.at >= until => return Ended::Sound,
+                Err(fault) => return Ended::Fault(fault),
+            }
+        }
+    };
+    (send, tokio::task::spawn_blocking(work))
+}
+
+struct Pieces {
+    receive: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.receive.blocking_recv() {
+                None => return Ok(0),
+                Some(piece) => self.piece = piece,
+            }
+        }
+        let taken = self.piece.len().min(buffer.len());
+        buffer[..taken].copy_from_slice(&self.piece.split_to(taken));
+        Ok(taken)
+    }
+}

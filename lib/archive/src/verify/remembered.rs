@@ -1,0 +1,105 @@
+//! What was read before. It is kept beside the tool and not in the archive: reading needs no right to
+//! write there, and an archive can't say of itself that it was verified.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Sum;
+use crate::store::Meta;
+
+/// An object as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// What the store said of it.
+    etag: String,
+    /// Its size in bytes.
+    bytes: u64,
+    /// When it was written.
+    modified: DateTime<Utc>,
+    /// The sum of its bytes.
+    pub sha256: Sum,
+    /// When it was read.
+    pub at: DateTime<Utc>,
+}
+
+impl Seen {
+    pub(super) fn now(meta: &Meta, sha256: Sum, at: DateTime<Utc>) -> Self {
+        Self { etag: meta.etag.clone(), bytes: meta.size, modified: meta.modified, sha256, at }
+    }
+
+    /// Whether the object is, by what the store says, still the same.
+    pub(super) fn is_of(&self, meta: &Meta) -> bool {
+        self.etag == meta.etag && self.bytes == meta.size && self.modified == meta.modified
+    }
+
+    pub(super) fn age(&self, now: DateTime<Utc>) -> Duration {
+        (now - self.at).to_std().unwrap_or_default()
+    }
+}
+
+/// Objects that were sound when they were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembered(BTreeMap<String, Seen>);
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    object: String,
+    #[serde(flatten)]
+    seen: Seen,
+}
+
+impl Remembered {
+    pub(super) fn get(&self, key: &str) -> Option<&Seen> {
+        self.0.get(key)
+    }
+
+    pub(super) fn insert(&mut self, key: &str, seen: Seen) {
+        self.0.insert(key.to_owned(), seen);
+    }
+
+    pub(super) fn forget(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.0.retain(|key, _| keep(key));
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// How many objects.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was ever read.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads what [`Self::write`] wrote. A line that can't be read is forgotten: its object is read again.
+    pub fn read(source: impl BufRead) -> io::Result<Self> {
+        let mut seen = BTreeMap::new();
+        for line in source.lines() {
+            if let Ok(Line { object, seen: was }) = serde_json::from_str(&line?) {
+                seen.insert(object, was);
+            }
+        }
+        Ok(Self(seen))
+    }
+
+    /// Writes a line for each object.
+    pub fn write(&self, mut sink: impl Write) -> io::Result<()> {
+        for (object, seen) in &self.0 {
+            serde_json::to_writer(&mut sink, &Line { object: object.clone(), seen: seen.clone() })?;
+            sink.write_all(b"\n")?;
+        }
+        sink.flush()
+    }
+}

@@ -1,0 +1,290 @@
+//! Segments of the log: every page's header, and every record over the segments' borders.
+//!
+//! A stretch is read at a time. A record that begins in it is read to its end in what follows; the end
+//! of one that began before belongs to the stretch before. So stretches can be read side by side.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use flotilla::Result;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::sync::mpsc;
+
+use super::records::{self, Ended};
+use super::{Finding, Rule, Run, object};
+use crate::names::Object;
+use crate::wal::{History, Lsn, PAGE_SIZE, PageHeader, Segment, Timeline, Wrong};
+
+/// How many segments are a stretch.
+const STRETCH: usize = 16;
+/// How many pages are looked at at once.
+const PAGES: usize = 64;
+
+/// Segments that follow one another, with their keys.
+pub(super) struct Stretch {
+    segments: Vec<(Segment, String)>,
+    /// The one after the last.
+    next: Option<(Segment, String)>,
+}
+
+impl Stretch {
+    pub(super) fn keys(self) -> impl Iterator<Item = String> {
+        self.segments.into_iter().map(|(_, key)| key)
+    }
+}
+
+/// What is to be read: what isn't known, each time with the segment before it, for a record may go on
+/// from there.
+pub(super) fn stretches(run: &Run) -> Vec<Stretch> {
+    let mut keys: BTreeMap<Segment, &str> = BTreeMap::new();
+    for (segment, key) in run.inventory.segments() {
+        // Of one in two packings, the one that is read first by everybody.
+        let first = run.catalog.segment(segment).map(|object| object.key.as_str());
+        if first.is_none_or(|first| first == key) {
+            keys.insert(segment, key);
+        }
+    }
+    let mut wanted: BTreeMap<Segment, &str> = BTreeMap::new();
+    for (segment, key) in &keys {
+        if run.is_known(key) {
+            continue;
+        }
+        wanted.insert(*segment, key);
+        if let Some((before, key)) = before(run, *segment).and_then(|before| keys.get_key_value(&before)) {
+            wanted.insert(*before, key);
+        }
+    }
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for (segment, key) in wanted {
+        let entry = (segment, key.to_owned());
+        match stretches.last_mut() {
+            Some(last)
+                if last.segments.len() < STRETCH
+                    && last.segments.last().is_some_and(|(at, _)| at.next() == segment) =>
+            {
+                last.segments.push(entry);
+            }
+            _ => stretches.push(Stretch { segments: vec![entry], next: None }),
+        }
+    }
+    for stretch in &mut stretches {
+        let next = stretch.segments.last().map(|(last, _)| last.next());
+        stretch.next = next.and_then(|next| keys.get_key_value(&next)).map(|(next, key)| (*next, (*key).to_owned()));
+    }
+    stretches
+}
+
+/// The one before on the way to its timeline.
+fn before(run: &Run, segment: Segment) -> Option<Segment> {
+    let number = segment.number.checked_sub(1)?;
+    Some(match run.catalog.way_to(segment.timeline) {
+        Some(way) => way.segment(number, segment.size),
+        None => Segment { number, ..segment },
+    })
+}
+
+/// Checks all that has to be read.
+pub(super) async fn check(run: &Run) -> Result<()> {
+    let stretches = stretches(run);
+    let read: usize = stretches.iter().map(|stretch| stretch.segments.len()).sum();
+    run.note_known(run.inventory.segments().count().saturating_sub(read));
+    stream::iter(stretches)
+        .map(|stretch| async move { self::read(run, &stretch).await })
+        .buffer_unordered(run.archive.parallelism())
+        .try_collect::<Vec<()>>()
+        .await?;
+    Ok(())
+}
+
+async fn read(run: &Run, stretch: &Stretch) -> Result<()> {
+    let mut at = 0;
+    let mut told = 0;
+    while at < stretch.segments.len() {
+        at = sound(run, stretch, at, &mut told).await?;
+    }
+    Ok(())
+}
+
+/// Reads from the segment of this number on, up to the end or the first fault, and says where to go on.
+async fn sound(run: &Run, stretch: &Stretch, from: usize, told: &mut usize) -> Result<usize> {
+    let segments = &stretch.segments;
+    let (first, last) = (segments[from].0, segments[segments.len() - 1].0);
+    let (send, reading) = records::read(first.start(), last.end(), records::expected(run, last));
+    let mut broken = None;
+    for (at, (segment, key)) in segments.iter().enumerate().skip(from) {
+        let whole = pages(run, *segment, key, Some(&send), at >= *told).await?;
+        *told = (*told).max(at + 1);
+        if !whole {
+            broken = Some(at);
+            break;
+        }
+        if send.is_closed() {
+            break;
+        }
+    }
+    if broken.is_none()
+        && !send.is_closed()
+        && let Some((segment, key)) = &stretch.next
+    {
+        pages(run, *segment, key, Some(&send), false).await?;
+    }
+    drop(send);
+    let ended = reading.await.map_err(|e| flotilla::Error::internal("reading the log failed").source(e))?;
+    let after = |position: Lsn| {
+        let found = segments.iter().rposition(|(segment, _)| segment.start() <= position);
+        found.unwrap_or(from).max(from)
+    };
+    match (ended, broken) {
+        (Ended::Sound, None) => Ok(segments.len()),
+        // What was told of the object is the cause of whatever its records look like.
+        (Ended::Sound, Some(at)) => Ok(at + 1),
+        (Ended::Fault(fault), broken) => {
+            let at = after(fault.at);
+            if broken.is_some_and(|broken| at >= broken) {
+                return Ok(at.max(broken.unwrap_or(0)) + 1);
+            }
+            // A record that goes on in a segment which is told of already.
+            if !(matches!(fault.wrong, Wrong::Cut) && broken.is_some()) {
+                let finding = Finding::error(Rule::Wal, &segments[at].1, fault.to_string());
+                run.find(finding.at(fault.at));
+            }
+            Ok(at + 1)
+        }
+    }
+}
+
+/// Reads a segment, looks at the header of each page, and hands the pages on. False where it can't be
+/// taken for the segment. Only where it is `told`, what is found is reported.
+async fn pages(run: &Run, segment: Segment, key: &str, send: Option<&mpsc::Sender<Bytes>>, told: bool) -> Result<bool> {
+    let Object::Wal { codec, .. } = run.inventory.object(key) else { return Ok(false) };
+    let walk = Walk {
+        segment,
+        way: run.catalog.way_to(segment.timeline),
+        send: send.cloned(),
+        first: None,
+        wrong: None,
+        length: 0,
+    };
+    if !told {
+        let read = run.archive.read(key, codec, move |content| walk.read(content)).await;
+        return match read {
+            Ok((_, walk)) => Ok(walk.is_whole()),
+            Err(error) if matches!(error.code(), flotilla::Code::Mismatch | flotilla::Code::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        };
+    }
+    let Some((_, walk)) = object::packed(run, key, codec, move |content| walk.read(content)).await? else {
+        return Ok(false);
+    };
+    if walk.length != segment.size.bytes() {
+        let said = format!("the segment has {} bytes instead of {}", walk.length, segment.size.bytes());
+        run.find(Finding::error(Rule::Damaged, key, said));
+        return Ok(false);
+    }
+    if let Some((at, wrong)) = &walk.wrong {
+        run.find(Finding::error(Rule::Wal, key, format!("WAL at {at}: {wrong}")).at(at));
+    }
+    if let Some(header) = &walk.first {
+        compare_system(run, key, header);
+    }
+    Ok(walk.is_whole())
+}
+
+/// A segment's first page says whose it is.
+pub(super) fn compare_system(run: &Run, key: &str, header: &PageHeader) {
+    match (header.long, run.system) {
+        (Some(long), Some(system)) if long.system != system => {
+            let said = format!("the segment is of system {}, and this is {system}", long.system);
+            run.find(Finding::error(Rule::Foreign, key, said));
+        }
+        (None, _) => {
+            run.find(Finding::error(Rule::Damaged, key, "its first page doesn't say whose it is"));
+        }
+        (Some(_), _) => {
+            let major = header.magic.major();
+            if let (Some(major), Some(pin)) = (major, &run.pin)
+                && major != pin.pg_major
+            {
+                let said = format!("the segment is of PostgreSQL {major}, and this is {}", pin.pg_major);
+                run.find(Finding::error(Rule::Foreign, key, said));
+            }
+        }
+    }
+}
+
+struct Walk {
+    segment: Segment,
+    way: Option<History>,
+    send: Option<mpsc::Sender<Bytes>>,
+    first: Option<PageHeader>,
+    wrong: Option<(Lsn, String)>,
+    length: u64,
+}
+
+impl Walk {
+    fn is_whole(&self) -> bool {
+        self.wrong.is_none() && self.length == self.segment.size.bytes()
+    }
+
+    fn read(mut self, content: &mut dyn Read) -> io::Result<Self> {
+        loop {
+            let mut buffer = Vec::with_capacity(PAGES * PAGE_SIZE);
+            (&mut *content).take((PAGES * PAGE_SIZE) as u64).read_to_end(&mut buffer)?;
+            if buffer.is_empty() {
+                return Ok(self);
+            }
+            for page in buffer.chunks(PAGE_SIZE) {
+                self.page(page);
+                self.length += page.len() as u64;
+            }
+            // Whoever reads records has had enough, or what follows is of no use to them.
+            if self.wrong.is_some() {
+                self.send = None;
+            }
+            if let Some(send) = &self.send
+                && send.blocking_send(buffer.into()).is_err()
+            {
+                self.send = None;
+            }
+        }
+    }
+
+    fn page(&mut self, page: &[u8]) {
+        let at = self.segment.start().plus(self.length);
+        if self.wrong.is_some() || self.length >= self.segment.size.bytes() {
+            return;
+        }
+        let mut wrong = |what: String| self.wrong = Some((at, what));
+        let header = match PageHeader::parse(page) {
+            Ok(header) => header,
+            // Behind the switch to the next segment nothing was written.
+            Err(_) if self.length > 0 && page.iter().all(|byte| *byte == 0) => return,
+            Err(what) => return wrong(what.to_owned()),
+        };
+        let timeline = self.way.as_ref().map_or(self.segment.timeline, |way| way.timeline_at(at));
+        let fits = if self.way.is_some() { header.timeline == timeline } else { header.timeline <= timeline };
+        if header.at != at {
+            return wrong(format!("the page is of position {}", header.at));
+        }
+        if !fits {
+            return wrong(format!(
+                "the page is of timeline {}, where timeline {timeline} was written",
+                header.timeline
+            ));
+        }
+        if self.length == 0 {
+            self.first = Some(header);
+        }
+    }
+}
+
+/// The timelines of which there are segments, and the number of the newest of each.
+pub(super) fn newest(run: &Run) -> BTreeMap<Timeline, u64> {
+    let mut newest: BTreeMap<Timeline, u64> = BTreeMap::new();
+    for (segment, _) in run.inventory.segments() {
+        let number = newest.entry(segment.timeline).or_default();
+        *number = (*number).max(segment.number);
+    }
+    newest
+}

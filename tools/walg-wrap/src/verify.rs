@@ -1,0 +1,312 @@
+//! `walg-wrap verify`: reads an archive's content and says what a restore would stumble over.
+
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, ErrorKind, Write as _};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use flotilla::error::{Code, Error, Result};
+use flotilla::record::{Done, Line, Record, RecordInfo, Status};
+use flotilla::target::Target;
+use flotilla::verb::{Effect, Example, Scope, Verb};
+use flotilla::{Context, journal};
+use flotilla_archive::Archive;
+use flotilla_archive::digest::Sum;
+use flotilla_archive::verify::{self, Finding, Options, Remembered, Severity, Summary};
+use schemars::JsonSchema;
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use crate::cluster;
+
+/// The verb.
+pub(crate) const VERB: Verb = Verb {
+    name: "verify",
+    effect: Effect::Reads,
+    scope: Scope::Optional,
+    exclusive: false,
+    records: &[RecordInfo::of::<Verified>(), RecordInfo::of::<Found>(), RecordInfo::of::<Unread>()],
+    examples: &[
+        Example { line: "walg-wrap verify", does: "Read what is new in every shard's archive, and all after 30 days" },
+        Example { line: "walg-wrap verify -q --all", does: "The same in a crontab: says nothing when all is well" },
+        Example {
+            line: "walg-wrap verify -t s0 --store west --all-content",
+            does: "Read all of one archive in the second store",
+        },
+    ],
+};
+
+/// How much is read.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Verify this store instead of the first
+    #[arg(long, value_name = "NAME")]
+    store: Option<String>,
+    /// Read again what was read longer ago than this
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = humantime::parse_duration)]
+    recheck: Duration,
+    /// Read everything, also what was read before
+    #[arg(long)]
+    all_content: bool,
+    /// Warn of a backup without a sentinel to which nothing was added for so long
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration, hide_short_help = true)]
+    unfinished_after: Duration,
+}
+
+/// What verification of an archive came to.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Verified {
+    /// The shard.
+    shard: Option<String>,
+    /// The store.
+    store: Option<String>,
+    /// Objects of all kinds.
+    objects: Option<u64>,
+    /// Objects that were read now.
+    read: Option<u64>,
+    /// Their size as stored, in bytes.
+    read_bytes: Option<u64>,
+    /// Objects that were read before and haven't changed since.
+    remembered: Option<u64>,
+    /// Finished backups.
+    backups: Option<u64>,
+    /// Segments of the WAL.
+    segments: Option<u64>,
+    /// Findings because of which something can't be restored or trusted.
+    errors: Option<u64>,
+    /// Findings that leave everything restorable.
+    warnings: Option<u64>,
+}
+
+impl Record for Verified {
+    const KIND: &'static str = "walg-wrap.verified";
+    const COLUMNS: &'static [&'static str] =
+        &["store", "objects", "read", "read_bytes", "backups", "segments", "errors", "warnings"];
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Weight {
+    /// Worth knowing.
+    Info,
+    /// Everything can be restored, but something isn't as it should be.
+    Warning,
+    /// Something can't be restored, or can't be trusted.
+    Error,
+}
+
+/// Something that was found.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Found {
+    /// The shard.
+    shard: Option<String>,
+    /// The store.
+    store: Option<String>,
+    /// How bad it is.
+    severity: Option<Weight>,
+    /// What kind it is, such as `missing`, `damaged`, `changed`, `foreign`, `unfitting`, `wal` or `gap`.
+    rule: Option<String>,
+    /// The object's key below the shard's prefix.
+    object: Option<String>,
+    /// Where in it: a position of the WAL, or a block.
+    place: Option<String>,
+    /// What was found.
+    message: Option<String>,
+    /// What to do about it.
+    hint: Option<String>,
+}
+
+impl Record for Found {
+    const KIND: &'static str = "walg-wrap.finding";
+    const COLUMNS: &'static [&'static str] = &["severity", "rule", "object", "place", "message"];
+}
+
+/// An object that would be read.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Unread {
+    /// The shard.
+    shard: Option<String>,
+    /// The store.
+    store: Option<String>,
+    /// The object's key below the shard's prefix.
+    object: Option<String>,
+    /// Its size as stored, in bytes.
+    size_bytes: Option<u64>,
+    /// When it was read last; null of one that never was, or has changed since.
+    last_read: Option<String>,
+}
+
+impl Record for Unread {
+    const KIND: &'static str = "walg-wrap.unread";
+    const COLUMNS: &'static [&'static str] = &["store", "object", "size_bytes", "last_read"];
+}
+
+/// Verifies the archive of each target.
+pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
+    let targets = cx.targets()?;
+    let args = Arc::new(args);
+    cx.each(targets, move |target, cx| {
+        let args = Arc::clone(&args);
+        async move { one(&cx, &target, &args).await }
+    })
+    .await
+}
+
+async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Verified>> {
+    let shard = cluster::shard_of(target)?;
+    let archive = Archive::open(cx.config()?, &shard, args.store.as_deref()).await?;
+    let options =
+        Options { recheck: args.recheck, everything: args.all_content, unfinished_after: args.unfinished_after };
+    let memory = Memory::of(&archive)?;
+    let mut remembered = memory.read()?;
+    let about = About { target: target.name.clone(), shard: shard.name, store: archive.store().name().to_owned() };
+    if cx.global().dry_run {
+        return plan(cx, &archive, options, &mut remembered, &about).await;
+    }
+    let failed: Arc<Mutex<Option<Error>>> = Arc::default();
+    let report = {
+        let (cx, about, failed) = (cx.clone(), about.clone(), Arc::clone(&failed));
+        Arc::new(move |finding: Finding| {
+            if let Err(error) = cx.output().line(&about.line(&finding)) {
+                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        })
+    };
+    let verified = tokio::select! {
+        verified = verify::verify(&archive, options, &mut remembered, report) => verified,
+        () = cx.stop().asked() => return Err(flotilla::signal::cancelled()),
+    };
+    // What was read before the store failed needs not be read again, either.
+    memory.write(&remembered)?;
+    let summary = verified?;
+    if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error);
+    }
+    let body = about.summary(&summary);
+    let errors = summary.of(Severity::Error);
+    if errors == 0 {
+        return Ok(Done::unchanged(body));
+    }
+    let findings = if errors == 1 { "finding" } else { "findings" };
+    let error =
+        Error::new(Code::Mismatch, format!("the archive at {} has {errors} {findings}", archive.store().place()))
+            .hint("Each has a line of its own, which says what to do.");
+    Ok(Done::failed(false, body, error))
+}
+
+async fn plan(
+    cx: &Context,
+    archive: &Archive,
+    options: Options,
+    remembered: &mut Remembered,
+    about: &About,
+) -> Result<Done<Verified>> {
+    let planned = verify::plan(archive, options, remembered).await?;
+    let mut body = about.summary(&Summary::default());
+    body.read = Some(planned.len() as u64);
+    body.read_bytes = Some(planned.iter().map(|object| object.bytes).sum());
+    for object in planned {
+        let unread = Unread {
+            shard: Some(about.shard.clone()),
+            store: Some(about.store.clone()),
+            object: Some(object.object),
+            size_bytes: Some(object.bytes),
+            last_read: object.last.map(flotilla::clock::rfc3339),
+        };
+        let line = Line::ok(Some(about.target.clone()), false, unread, Duration::ZERO);
+        cx.output().line(&line.with_status(Status::Planned))?;
+    }
+    (body.objects, body.remembered, body.backups, body.segments) = (None, None, None, None);
+    (body.errors, body.warnings) = (None, None);
+    Ok(Done::planned(body))
+}
+
+/// What every line is about.
+#[derive(Clone)]
+struct About {
+    target: String,
+    shard: String,
+    store: String,
+}
+
+impl About {
+    fn line(&self, finding: &Finding) -> Line<Found> {
+        let body = Found {
+            shard: Some(self.shard.clone()),
+            store: Some(self.store.clone()),
+            severity: Some(match finding.severity {
+                Severity::Info => Weight::Info,
+                Severity::Warning => Weight::Warning,
+                Severity::Error => Weight::Error,
+            }),
+            rule: Some(finding.rule.name().to_owned()),
+            object: Some(finding.object.clone()),
+            place: finding.place.clone(),
+            message: Some(finding.message.clone()),
+            hint: Some(finding.hint.to_owned()),
+        };
+        let target = Some(self.target.clone());
+        if finding.severity == Severity::Error {
+            let error = Error::new(Code::Mismatch, format!("\"{}\": {}", finding.object, finding.message));
+            Line::failed(target, &error.hint(finding.hint), Duration::ZERO).with_body(body)
+        } else {
+            Line::ok(target, false, body, Duration::ZERO)
+        }
+    }
+
+    fn summary(&self, summary: &Summary) -> Verified {
+        Verified {
+            shard: Some(self.shard.clone()),
+            store: Some(self.store.clone()),
+            objects: Some(summary.objects),
+            read: Some(summary.read),
+            read_bytes: Some(summary.read_bytes),
+            remembered: Some(summary.remembered),
+            backups: Some(summary.backups),
+            segments: Some(summary.segments),
+            errors: Some(summary.of(Severity::Error)),
+            warnings: Some(summary.of(Severity::Warning)),
+        }
+    }
+}
+
+/// The file that remembers what was read of an archive.
+struct Memory(PathBuf);
+
+impl Memory {
+    fn of(archive: &Archive) -> Result<Self> {
+        let folder = journal::state_dir()?.join("verified");
+        let name = Sum::of(archive.store().place().as_bytes()).to_string();
+        Ok(Self(folder.join(format!("{}.jsonl", &name[..16]))))
+    }
+
+    fn failed(&self, doing: &str) -> impl FnOnce(std::io::Error) -> Error {
+        let what = format!("could not {doing} {}", self.0.display());
+        move |e| Error::new(Code::Io, what).hint("It holds what was read before; it may be deleted.").source(e)
+    }
+
+    fn read(&self) -> Result<Remembered> {
+        match File::open(&self.0) {
+            Ok(file) => Remembered::read(BufReader::new(file)).map_err(self.failed("read")),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Remembered::default()),
+            Err(e) => Err(self.failed("read")(e)),
+        }
+    }
+
+    fn write(&self, remembered: &Remembered) -> Result<()> {
+        let write = || {
+            let folder = self.0.parent().unwrap_or(&self.0);
+            fs::create_dir_all(folder)?;
+            let mut file = NamedTempFile::new_in(folder)?;
+            let mut sink = BufWriter::new(&mut file);
+            remembered.write(&mut sink)?;
+            sink.flush()?;
+            drop(sink);
+            file.persist(&self.0).map_err(|e| e.error)?;
+            Ok(())
+        };
+        write().map_err(self.failed("write"))
+    }
+}
