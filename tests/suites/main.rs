@@ -25,3 +25,4 @@ mod replication;
 mod sessions;
 mod stack;
 mod stores;
+mod verify;

@@ -112,6 +112,9 @@ fn archives(fleet: &mut Fleet, golden: &mut Golden) {
     let fetch = ["fetch", "-t", "s0", "--store", "past", "--into", "fetched", "--dry-run"];
     golden.take(&fleet.tool("walg-wrap", fetch).run());
     golden.take(&fleet.tool("walg-wrap", ["push", "-t", "s0", "--store", "past", "--dry-run"]).run());
+    golden.take(&fleet.tool("walg-wrap", ["verify", "-t", "s0", "--dry-run"]).run().ok());
+    fleet.file("archive/s0/stray.txt", "nobody knows what this is");
+    golden.take(&fleet.tool("walg-wrap", ["verify", "-t", "s0"]).run().ok());
     // Recovery would run as the servers' account, which has to read all of it.
     let into = fleet.path().join("restored");
     std::fs::create_dir(&into).expect("a folder to restore into");

@@ -201,6 +201,7 @@ pub(super) const ROWS: &[Row] = &[
         apart: true,
         ..ROW
     },
+    Row { tool: "walg-wrap", verb: "verify", args: &["--store", "past"], ..ROW },
     Row { tool: "pitr", verb: "coverage", args: &["--store", "past"], ..ROW },
     Row { tool: "pitr", verb: "plan", args: &["--latest", "--store", "past"], ..ROW },
     Row {

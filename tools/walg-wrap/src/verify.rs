@@ -18,7 +18,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::cluster;
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {
@@ -155,13 +154,13 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
 }
 
 async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Verified>> {
-    let shard = cluster::shard_of(target)?;
-    let archive = Archive::open(cx.config()?, &shard, args.store.as_deref()).await?;
+    let shard = Archive::shard_of(target)?;
+    let archive = Archive::open(cx.config()?, shard, args.store.as_deref()).await?;
     let options =
         Options { recheck: args.recheck, everything: args.all_content, unfinished_after: args.unfinished_after };
     let memory = Memory::of(&archive)?;
     let mut remembered = memory.read()?;
-    let about = About { target: target.name.clone(), shard: shard.name, store: archive.store().name().to_owned() };
+    let about = About { target: target.name.clone(), shard: shard.name.clone(), store: archive.store().name().to_owned() };
     if cx.global().dry_run {
         return plan(cx, &archive, options, &mut remembered, &about).await;
     }
