@@ -52,6 +52,8 @@ pub(super) async fn sums(run: &Run, key: &str) -> Result<Option<Sidecar>> {
 
 /// Compares what was read with the sums, and with what was there before.
 fn compare(run: &Run, key: &str, stored: Passed, content: Option<Passed>, sums: Option<&Sidecar>) {
+    // Taken out first: a finding needs the lock as well.
+    let before = run.shared().remembered.get(key).map(|seen| seen.sha256);
     if let Some(sums) = sums {
         if let Err(corrupt) = sums.compare(stored) {
             run.find(Finding::error(Rule::Changed, key, corrupt.to_string()));
@@ -59,9 +61,7 @@ fn compare(run: &Run, key: &str, stored: Passed, content: Option<Passed>, sums: 
             let name = names::sidecar(key);
             run.find(Finding::error(Rule::Changed, &name, format!("the sums of \"{key}\" are of another content")));
         }
-    } else if let Some(before) = run.shared().remembered.get(key).map(|seen| seen.sha256)
-        && before != stored.sum
-    {
+    } else if before.is_some_and(|before| before != stored.sum) {
         let said = "it is not what it was when it was read before, and such objects are never replaced";
         run.find(Finding::error(Rule::Changed, key, said));
         return;
