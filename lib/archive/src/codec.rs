@@ -57,6 +57,11 @@ impl Codec {
         }
     }
 
+    /// Whether it is unpacked here; WAL-G alone reads the others.
+    pub const fn is_read(self) -> bool {
+        matches!(self, Self::Lz4 | Self::Zstd | Self::Gzip | Self::None)
+    }
+
     /// The name with the extension.
     pub fn named(self, stem: &str) -> String {
         if self == Self::None { stem.to_owned() } else { format!("{stem}.{}", self.extension()) }

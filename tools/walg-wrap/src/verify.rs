@@ -13,11 +13,10 @@ use flotilla::verb::{Effect, Example, Scope, Verb};
 use flotilla::{Context, journal};
 use flotilla_archive::Archive;
 use flotilla_archive::digest::Sum;
-use flotilla_archive::verify::{self, Finding, Options, Remembered, Severity, Summary};
+use flotilla_archive::verify::{self, Finding, Memory, Options, Remembered, Severity, Summary};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tempfile::NamedTempFile;
-
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {
@@ -30,7 +29,7 @@ pub(crate) const VERB: Verb = Verb {
         Example { line: "walg-wrap verify", does: "Read what is new in every shard's archive, and all after 30 days" },
         Example { line: "walg-wrap verify -q --all", does: "The same in a crontab: says nothing when all is well" },
         Example {
-            line: "walg-wrap verify -t s0 --store west --all-content",
+            line: "walg-wrap verify -t s0 --store west --recheck",
             does: "Read all of one archive in the second store",
         },
     ],
@@ -42,12 +41,12 @@ pub(crate) struct Args {
     /// Verify this store instead of the first
     #[arg(long, value_name = "NAME")]
     store: Option<String>,
-    /// Read again what was read longer ago than this
-    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = humantime::parse_duration)]
-    recheck: Duration,
     /// Read everything, also what was read before
     #[arg(long)]
-    all_content: bool,
+    recheck: bool,
+    /// Read again what was read longer ago than this
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = humantime::parse_duration)]
+    recheck_after: Duration,
     /// Warn of a backup without a sentinel to which nothing was added for so long
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration, hide_short_help = true)]
     unfinished_after: Duration,
@@ -72,6 +71,8 @@ pub(crate) struct Verified {
     backups: Option<u64>,
     /// Segments of the WAL.
     segments: Option<u64>,
+    /// Objects that the store didn't give, so that nothing is known of them; they are among the errors.
+    unchecked: Option<u64>,
     /// Findings because of which something can't be restored or trusted.
     errors: Option<u64>,
     /// Findings that leave everything restorable.
@@ -81,7 +82,7 @@ pub(crate) struct Verified {
 impl Record for Verified {
     const KIND: &'static str = "walg-wrap.verified";
     const COLUMNS: &'static [&'static str] =
-        &["store", "objects", "read", "read_bytes", "backups", "segments", "errors", "warnings"];
+        &["store", "objects", "read", "read_bytes", "backups", "segments", "unchecked", "errors", "warnings"];
 }
 
 /// How bad a finding is.
@@ -105,7 +106,7 @@ pub(crate) struct Found {
     store: Option<String>,
     /// How bad it is.
     severity: Option<Weight>,
-    /// What kind it is, such as `missing`, `damaged`, `changed`, `foreign`, `unfitting`, `wal` or `gap`.
+    /// What kind it is, such as `missing`, `damaged`, `unchecked`, `changed`, `foreign`, `unfitting`, `wal` or `gap`.
     rule: Option<String>,
     /// The object's key below the shard's prefix.
     object: Option<String>,
@@ -157,13 +158,17 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Verified
     let shard = Archive::shard_of(target)?;
     let archive = Archive::open(cx.config()?, shard, args.store.as_deref()).await?;
     let options =
-        Options { recheck: args.recheck, everything: args.all_content, unfinished_after: args.unfinished_after };
-    let memory = Memory::of(&archive)?;
-    let mut remembered = memory.read()?;
-    let about = About { target: target.name.clone(), shard: shard.name.clone(), store: archive.store().name().to_owned() };
+        Options { recheck: args.recheck_after, everything: args.recheck, unfinished_after: args.unfinished_after };
+    let about =
+        About { target: target.name.clone(), shard: shard.name.clone(), store: archive.store().name().to_owned() };
+    let file = MemoryFile::of(&archive)?;
+    let memory = Memory::new(Mutex::new(file.read()?));
+    let place = archive.store().place().to_owned();
+    let unchecked = |error: Error| error.within(format_args!("the archive at {place} could not be checked"));
     if cx.global().dry_run {
-        return plan(cx, &archive, options, &mut remembered, &about).await;
+        return plan(cx, &archive, options, memory, &about).await.map_err(unchecked);
     }
+    let mut kept = Kept { file, memory: Arc::clone(&memory), done: false };
     let failed: Arc<Mutex<Option<Error>>> = Arc::default();
     let report = {
         let (cx, about, failed) = (cx.clone(), about.clone(), Arc::clone(&failed));
@@ -174,35 +179,25 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Verified
         })
     };
     let verified = tokio::select! {
-        verified = verify::verify(&archive, options, &mut remembered, report) => verified,
+        verified = verify::verify(&archive, options, memory, report) => verified,
         () = cx.stop().asked() => return Err(flotilla::signal::cancelled()),
     };
-    // What was read before the store failed needs not be read again, either.
-    memory.write(&remembered)?;
-    let summary = verified?;
+    kept.write()?;
+    let summary = verified.map_err(unchecked)?;
     if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(error);
     }
-    let body = about.summary(&summary);
-    let errors = summary.of(Severity::Error);
-    if errors == 0 {
-        return Ok(Done::unchanged(body));
-    }
-    let findings = if errors == 1 { "finding" } else { "findings" };
-    let error =
-        Error::new(Code::Mismatch, format!("the archive at {} has {errors} {findings}", archive.store().place()))
-            .hint("Each has a line of its own, which says what to do.");
-    Ok(Done::failed(false, body, error))
+    Ok(about.done(&summary, &place))
 }
 
 async fn plan(
     cx: &Context,
     archive: &Archive,
     options: Options,
-    remembered: &mut Remembered,
+    memory: Memory,
     about: &About,
 ) -> Result<Done<Verified>> {
-    let planned = verify::plan(archive, options, remembered).await?;
+    let planned = verify::plan(archive, options, memory).await?;
     let mut body = about.summary(&Summary::default());
     body.read = Some(planned.len() as u64);
     body.read_bytes = Some(planned.iter().map(|object| object.bytes).sum());
@@ -218,7 +213,7 @@ async fn plan(
         cx.output().line(&line.with_status(Status::Planned))?;
     }
     (body.objects, body.remembered, body.backups, body.segments) = (None, None, None, None);
-    (body.errors, body.warnings) = (None, None);
+    (body.unchecked, body.errors, body.warnings) = (None, None, None);
     Ok(Done::planned(body))
 }
 
@@ -247,12 +242,29 @@ impl About {
             hint: Some(finding.hint.to_owned()),
         };
         let target = Some(self.target.clone());
-        if finding.severity == Severity::Error {
-            let error = Error::new(Code::Mismatch, format!("\"{}\": {}", finding.object, finding.message));
+        if finding.severity >= Severity::Warning {
+            let error = Error::new(finding.code, format!("\"{}\": {}", finding.object, finding.message));
             Line::failed(target, &error.hint(finding.hint), Duration::ZERO).with_body(body)
         } else {
             Line::ok(target, false, body, Duration::ZERO)
         }
+    }
+
+    /// What it came to: any finding is a failure.
+    fn done(&self, summary: &Summary, place: &str) -> Done<Verified> {
+        let body = self.summary(summary);
+        let findings = summary.of(Severity::Error) + summary.of(Severity::Warning);
+        let error = match (findings, summary.unchecked) {
+            (0, _) => return Done::unchanged(body),
+            // Nothing was found: it isn't known whether there is anything.
+            (all, unchecked) if all == unchecked => {
+                Error::new(Code::Io, format!("{unchecked} objects of the archive at {place} could not be checked"))
+                    .retryable(true)
+            }
+            (1, _) => Error::new(Code::Mismatch, format!("the archive at {place} has 1 finding")),
+            (all, _) => Error::new(Code::Mismatch, format!("the archive at {place} has {all} findings")),
+        };
+        Done::failed(false, body, error.hint("Each has a line of its own, which says what to do."))
     }
 
     fn summary(&self, summary: &Summary) -> Verified {
@@ -263,6 +275,7 @@ impl About {
             read: Some(summary.read),
             read_bytes: Some(summary.read_bytes),
             remembered: Some(summary.remembered),
+            unchecked: Some(summary.unchecked),
             backups: Some(summary.backups),
             segments: Some(summary.segments),
             errors: Some(summary.of(Severity::Error)),
@@ -271,10 +284,34 @@ impl About {
     }
 }
 
-/// The file that remembers what was read of an archive.
-struct Memory(PathBuf);
+/// What was read is written down however the run ends: the next one goes on from there.
+struct Kept {
+    file: MemoryFile,
+    memory: Memory,
+    done: bool,
+}
 
-impl Memory {
+impl Kept {
+    fn write(&mut self) -> Result<()> {
+        self.done = true;
+        self.file.write(&self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if !self.done
+            && let Err(error) = self.write()
+        {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+/// The file that remembers what was read of an archive.
+struct MemoryFile(PathBuf);
+
+impl MemoryFile {
     fn of(archive: &Archive) -> Result<Self> {
         let folder = journal::state_dir()?.join("verified");
         let name = Sum::of(archive.store().place().as_bytes()).to_string();

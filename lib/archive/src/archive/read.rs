@@ -112,14 +112,23 @@ where
     let work = tokio::task::spawn_blocking(move || {
         open(Pieces { receive, piece: Bytes::new() }, codec, secret.as_deref(), work)
     });
+    let mut failure = None;
     while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|error| {
+            failure = Some(error);
+            io::Error::other("the store failed")
+        });
         // Whoever has stopped reading says why below.
-        if send.send(piece.map_err(io::Error::from)).await.is_err() {
+        if send.send(piece).await.is_err() || failure.is_some() {
             break;
         }
     }
     drop(send);
     let done = work.await.map_err(|e| Error::internal("unpacking an object failed").source(e))?;
+    // Whatever a codec makes of a body that broke off, the store is what failed.
+    if let Some(failure) = failure {
+        return Err(failure.into());
+    }
     let (stored, content, value) = done.map_err(|error| failed(key, error))?;
     if let Some(sums) = &sums {
         sums.compare(stored).map_err(|corrupt| failed(key, corrupt.into()))?;

@@ -11,8 +11,6 @@ use crate::archive::Archive;
 use crate::names::{BackupName, Object};
 use crate::store::Over;
 
-const KEY: &str = "flotilla/retain.json";
-
 /// Backups that are being deleted, and how far the log is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
@@ -24,6 +22,9 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// The document's key.
+    pub(crate) const KEY: &'static str = "flotilla/retain.json";
+
     pub(super) fn new(backups: impl IntoIterator<Item = BackupName>, wal_before: u64) -> Self {
         let backups = backups.into_iter().map(|name| name.as_str().to_owned()).collect();
         Self { version: 1, backups, wal_before }
@@ -31,13 +32,13 @@ impl Intent {
 
     /// What is being deleted; none where nothing is.
     pub async fn read(archive: &Archive) -> Result<Option<Self>> {
-        let bytes = match archive.store().get(KEY).await {
+        let bytes = match archive.store().get(Self::KEY).await {
             Ok(body) => body.collect(16 << 20).await?,
             Err(error) if error.is_absent() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let intent: Self = serde_json::from_slice(&bytes).map_err(|e| {
-            Error::new(Code::Mismatch, format!("\"{KEY}\" can't be understood"))
+            Error::new(Code::Mismatch, format!("\"{}\" can't be understood", Self::KEY))
                 .hint("It says which backups are being deleted. Delete it when nobody is; the next `walg-wrap retain` finds the rest by its age.")
                 .source(e)
         })?;
@@ -46,12 +47,12 @@ impl Intent {
 
     pub(super) async fn write(&self, archive: &Archive) -> Result<()> {
         let json = serde_json::to_vec(self).map_err(|e| Error::internal("an intent is not JSON").source(e))?;
-        archive.store().put(KEY, Bytes::from(json), Over::Replace).await?;
+        archive.store().put(Self::KEY, Bytes::from(json), Over::Replace).await?;
         Ok(())
     }
 
     pub(super) async fn remove(archive: &Archive) -> Result<()> {
-        Ok(archive.store().delete([KEY]).await?)
+        Ok(archive.store().delete([Self::KEY]).await?)
     }
 
     /// Whether the backup is among them.

@@ -119,10 +119,13 @@ impl From<StoreError> for Error {
             Class::Absent => Code::NotFound,
             Class::Denied => Code::AuthFailed,
             Class::Unreachable | Class::Busy => Code::Unreachable,
-            Class::Corrupt | Class::Changed => Code::Mismatch,
-            Class::Other => Code::Io,
+            // That it didn't arrive whole says nothing about the object itself.
+            Class::Corrupt | Class::Changed | Class::Other => Code::Io,
         };
         let mut coded = Self::new(code, error.to_string());
+        if matches!(error.class, Class::Corrupt | Class::Changed) {
+            coded = coded.retryable(true);
+        }
         if let Some(hint) = error.hint {
             coded = coded.hint(hint);
         }

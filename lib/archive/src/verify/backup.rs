@@ -23,32 +23,40 @@ pub(super) async fn check(run: &Run, name: &BackupName) -> Result<()> {
     let Some(backup) = run.catalog.backup(name) else { return Ok(()) };
     let list = names::files_metadata(name);
     let all: Vec<&String> = parts.iter().chain(documents.iter().filter(|key| **key == list)).collect();
-    missing(run, backup, &parts);
+    missing(run, backup, &parts).await?;
     if !all.is_empty() && all.iter().all(|key| run.is_known(key)) {
         run.note_known(all.len());
         return Ok(());
     }
     let files = if backup.sentinel.has_files_metadata() { read_list(run, name).await? } else { None };
+    // What is wrong with the list itself was told; members are compared with a sound one alone.
+    let listed = files.is_some();
     let files = Arc::new(Mutex::new(files.unwrap_or_default()));
-    let found = read_parts(run, backup, parts, &files).await?;
+    let found = read_parts(run, backup, parts, &files, listed).await?;
     compare(run, backup, &files, &found).await?;
-    torn::check(run, backup, &found).await
+    torn::check(run, backup, &files, &found).await
 }
 
 /// What must be there of every backup.
-fn missing(run: &Run, backup: &Backup, parts: &[String]) {
+async fn missing(run: &Run, backup: &Backup, parts: &[String]) -> Result<()> {
     let name = &backup.name;
     let list = names::files_metadata(name);
+    let mut missing = Vec::new();
     if backup.sentinel.has_files_metadata() && run.inventory.get(&list).is_none() {
-        run.find(Finding::error(Rule::Missing, &list, "the list of the backup's files isn't there"));
+        missing.push((list, "the list of the backup's files isn't there"));
     }
     for stem in ["pg_control.tar", "backup_label.tar"] {
         let is_it = |key: &String| matches!(run.inventory.object(key), Object::Part { name, .. } if Codec::of_name(&name).0 == stem);
         if !parts.iter().any(is_it) {
-            let key = names::part(name, stem);
-            run.find(Finding::error(Rule::Missing, &key, "the backup can't be restored without it"));
+            missing.push((names::part(name, stem), "the backup can't be restored without it"));
         }
     }
+    if !missing.is_empty() && run.still_has(name).await? {
+        for (key, said) in missing {
+            run.find(Finding::error(Rule::Missing, &key, said));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the list of files; `None` where it can't be read, which is a finding already.
@@ -65,7 +73,13 @@ async fn read_list(run: &Run, name: &BackupName) -> Result<Option<List>> {
     Ok(read.await?.map(|(_, list)| list))
 }
 
-async fn read_parts(run: &Run, backup: &Backup, parts: Vec<String>, files: &Arc<Mutex<List>>) -> Result<Vec<Found>> {
+async fn read_parts(
+    run: &Run,
+    backup: &Backup,
+    parts: Vec<String>,
+    files: &Arc<Mutex<List>>,
+    listed: bool,
+) -> Result<Vec<Found>> {
     let read = stream::iter(parts).map(|key| async move {
         let Object::Part { name, codec, .. } = run.inventory.object(&key) else {
             run.find(Finding::info(Rule::Unknown, &key, "it is no part of the backup"));
@@ -76,7 +90,7 @@ async fn read_parts(run: &Run, backup: &Backup, parts: Vec<String>, files: &Arc<
             since: backup.sentinel.start_lsn,
             size: run.catalog.size,
             files: Arc::clone(files),
-            listed: backup.sentinel.has_files_metadata(),
+            listed,
             found: Found { key: key.clone(), ..Found::default() },
         };
         let read = object::packed(run, &key, codec, move |content| checks.read(content)).await?;
@@ -104,7 +118,7 @@ async fn compare(run: &Run, backup: &Backup, files: &Arc<Mutex<List>>, found: &[
     };
     for part in parts {
         let key = names::part(name, &part);
-        if run.inventory.get(&key).is_none() {
+        if run.inventory.get(&key).is_none() && run.still_has(name).await? {
             run.find(Finding::error(Rule::Missing, &key, "the backup's list names this part, and it isn't there"));
         }
     }
@@ -135,7 +149,7 @@ async fn second_reading(run: &Run, name: &BackupName, mut names: Names) -> Resul
     match read.await {
         Ok((_, names)) => Ok(names),
         Err(error) if error.code() == Code::Mismatch => Ok(Vec::new()),
-        Err(error) => Err(error),
+        Err(error) => run.withheld(&key, error).await.map(|()| Vec::new()),
     }
 }
 
@@ -182,13 +196,12 @@ async fn second_list(run: &Run, name: &BackupName) -> Result<Option<List>> {
     match read.await {
         Ok((_, list)) => Ok(Some(list)),
         Err(error) if error.code() == Code::Mismatch => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => run.withheld(&key, error).await.map(|()| None),
     }
 }
 
 /// `pg_control` and `backup_label` must be of this cluster and this backup.
 fn control(run: &Run, backup: &Backup, found: &[Found]) {
-    let name = &backup.name;
     let label = found.iter().find_map(|part| part.label.as_ref());
     for part in found {
         if let Some(control) = &part.control {
@@ -239,5 +252,4 @@ fn control(run: &Run, backup: &Backup, found: &[Found]) {
     };
     holds("pg_control.tar", &|part| part.control.is_some());
     holds("backup_label.tar", &|part| part.label.is_some());
-    let _ = name;
 }

@@ -11,7 +11,7 @@ use crate::documents::Metadata;
 use crate::names;
 
 /// The key of the document that says whose archive it is.
-const PIN: &str = "flotilla/archive.json";
+pub(super) const PIN: &str = "flotilla/archive.json";
 
 /// Whose archive it is, as far as that can be read.
 pub(super) async fn pin(archive: &Archive, find: &(dyn Fn(Finding) + Sync)) -> Result<Option<Pin>> {
@@ -90,7 +90,6 @@ async fn pinned(run: &Run) -> Result<()> {
 
 async fn one(run: &Run, backup: &Backup) -> Result<()> {
     let key = names::sentinel(&backup.name);
-    let before = run.shared().summary.of(super::Severity::Error);
     // What was parsed for the catalog is compared with its sums there; what is on record here is the object.
     if !run.is_known(&key) {
         object::plain(run, &key).await?;
@@ -133,16 +132,14 @@ async fn one(run: &Run, backup: &Backup) -> Result<()> {
             }
         }
     }
-    if run.shared().summary.of(super::Severity::Error) > before {
-        run.shared().faulty.insert(key);
-    }
     Ok(())
 }
 
 async fn metadata(run: &Run, backup: &Backup) -> Result<()> {
     let (key, sentinel) = (names::metadata(&backup.name), names::sentinel(&backup.name));
     let Some(metadata) = &backup.metadata else {
-        if run.inventory.get(&key).is_none() && Metadata::of(&backup.sentinel).is_some() {
+        let is_missing = run.inventory.get(&key).is_none() && Metadata::of(&backup.sentinel).is_some();
+        if is_missing && run.still_has(&backup.name).await? {
             run.find(Finding::error(Rule::Missing, &key, "it says whether the backup is permanent, and isn't there"));
         }
         return Ok(());

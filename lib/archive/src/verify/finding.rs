@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use flotilla::{Code, Error};
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -30,6 +32,8 @@ pub enum Rule {
     Missing,
     /// It can't be unpacked, decrypted or understood.
     Damaged,
+    /// The store didn't give it, so nothing is known of it.
+    Unchecked,
     /// It isn't what its sums say, or what it was when it was read before.
     Changed,
     /// It is another cluster's.
@@ -58,6 +62,7 @@ impl Rule {
         match self {
             Self::Missing => "missing",
             Self::Damaged => "damaged",
+            Self::Unchecked => "unchecked",
             Self::Changed => "changed",
             Self::Foreign => "foreign",
             Self::Unfitting => "unfitting",
@@ -78,6 +83,9 @@ impl Rule {
             Self::Damaged | Self::Changed => {
                 "Fetch the object from another store, or make a new full backup now; what needs this one can't be restored."
             }
+            Self::Unchecked => {
+                "Look at why the store doesn't give it, then run this again: what was read isn't read again."
+            }
             Self::Foreign => "Find out which cluster wrote here, and give each a prefix of its own.",
             Self::Unfitting => "Don't restore from it; make a new full backup now.",
             Self::Page => "The page was damaged before it was backed up: check the server with pg_amcheck.",
@@ -88,7 +96,9 @@ impl Rule {
             Self::Unfinished => "If no backup is being made, `walg-wrap retain` removes it.",
             Self::Unknown => "It is left alone by everything here.",
             Self::Leftover => "`walg-wrap retain` removes it.",
-            Self::NoSums => "`walg-wrap copy` makes sums in the copy.",
+            Self::NoSums => {
+                "What it holds was checked as far as it says so itself; `walg-wrap copy` makes sums in the copy."
+            }
         }
     }
 }
@@ -108,15 +118,24 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub hint: &'static str,
+    /// The kind of failure.
+    pub code: Code,
 }
 
 impl Finding {
     fn new(severity: Severity, rule: Rule, object: &str, message: impl Into<String>) -> Self {
-        Self { severity, rule, object: object.to_owned(), place: None, message: message.into(), hint: rule.hint() }
+        let (object, message, hint) = (object.to_owned(), message.into(), rule.hint());
+        Self { severity, rule, object, place: None, message, hint, code: Code::Mismatch }
     }
 
     pub(super) fn error(rule: Rule, object: &str, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, rule, object, message)
+    }
+
+    /// An object that the store didn't give.
+    pub(super) fn unchecked(object: &str, error: &Error) -> Self {
+        let said = format!("it could not be checked: {}", error.message());
+        Self { code: error.code(), ..Self::new(Severity::Error, Rule::Unchecked, object, said) }
     }
 
     pub(super) fn warning(rule: Rule, object: &str, message: impl Into<String>) -> Self {

@@ -74,6 +74,11 @@ impl List {
         Ok(*entry)
     }
 
+    /// Whether a file of this name is listed, here or in the parent.
+    pub(super) fn lists(&self, name: &str) -> bool {
+        self.entries.get(&hash(name)).is_some_and(|entry| entry.listed)
+    }
+
     /// The parts that the list names.
     pub(super) fn parts(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().map(String::as_str)

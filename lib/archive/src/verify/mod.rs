@@ -5,7 +5,9 @@
 //! histories and sums. What was read before and hasn't changed since is remembered ([`Remembered`]) and
 //! passed over; what only takes names and small documents is looked at every time.
 //!
-//! A store that fails is no finding: then verification itself ends with the store's error.
+//! A store that fails says nothing of what it holds: where it gives one object not and others well, that
+//! object is one that couldn't be checked ([`Rule::Unchecked`]); where it gives none, verification itself
+//! ends with the store's error.
 
 mod backup;
 mod documents;
@@ -21,15 +23,18 @@ mod strays;
 mod timeline;
 mod torn;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use flotilla::Result;
+use futures_util::TryStreamExt as _;
 
 use crate::archive::{Archive, Pin};
-use crate::catalog::Catalog;
+use crate::catalog::{Backup, Catalog};
+use crate::names::BackupName;
+use crate::store::Listing;
 
 pub use finding::{Finding, Rule, Severity};
 pub use remembered::{Remembered, Seen};
@@ -62,6 +67,8 @@ pub struct Summary {
     pub backups: u64,
     /// Segments of the log.
     pub segments: u64,
+    /// Objects that the store didn't give: nothing is known of them.
+    pub unchecked: u64,
     /// Findings by severity.
     pub findings: BTreeMap<Severity, u64>,
 }
@@ -87,6 +94,12 @@ pub struct Planned {
 /// Takes findings as they are made.
 pub type Report = Arc<dyn Fn(Finding) + Send + Sync>;
 
+/// What was read before, for as long as somebody reads. What was learnt stays, also when the reading is cut off.
+pub type Memory = Arc<Mutex<Remembered>>;
+
+/// How many objects may be withheld by a store that answers otherwise.
+const UNCHECKED: u64 = 8;
+
 /// What all parts of a verification share.
 struct Run {
     archive: Archive,
@@ -98,25 +111,37 @@ struct Run {
     system: Option<u64>,
     now: DateTime<Utc>,
     report: Report,
+    memory: Memory,
     shared: Mutex<Shared>,
 }
 
+#[derive(Default)]
 struct Shared {
-    remembered: Remembered,
     summary: Summary,
     /// Objects with a finding: they are not remembered as sound.
-    faulty: std::collections::BTreeSet<String>,
+    faulty: BTreeSet<String>,
+    /// Objects that were there and are missed: they are remembered until nobody needs them.
+    lost: BTreeSet<String>,
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Run {
-    fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        held(&self.shared)
     }
 
     fn find(&self, finding: Finding) {
         let mut shared = self.shared();
         if finding.severity == Severity::Error {
+            // Looked at again the next time, changed or not.
+            held(&self.memory).doubt(&finding.object);
             shared.faulty.insert(finding.object.clone());
+        }
+        if finding.rule == Rule::Unchecked {
+            shared.summary.unchecked += 1;
         }
         *shared.summary.findings.entry(finding.severity).or_default() += 1;
         drop(shared);
@@ -128,57 +153,73 @@ impl Run {
         if self.options.everything {
             return false;
         }
-        let shared = self.shared();
+        let memory = held(&self.memory);
         let known = |key: &str| {
             self.inventory.get(key).is_some_and(|meta| {
-                shared
-                    .remembered
-                    .get(key)
-                    .is_some_and(|seen| seen.is_of(meta) && seen.age(self.now) < self.options.recheck)
+                memory.get(key).is_some_and(|seen| seen.is_of(meta) && seen.age(self.now) < self.options.recheck)
             })
         };
         let sums = crate::names::sidecar(key);
         known(key) && (self.inventory.get(&sums).is_none() || known(&sums))
     }
 
+    /// What the object was when it was read before.
+    fn before(&self, key: &str) -> Option<crate::digest::Sum> {
+        held(&self.memory).get(key).map(|seen| seen.sha256)
+    }
+
     /// Notes that an object was read to its end.
     fn note(&self, key: &str, sum: crate::digest::Sum) {
         let Some(meta) = self.inventory.get(key) else { return };
-        let seen = Seen::now(meta, sum, self.now);
         let mut shared = self.shared();
         shared.summary.read += 1;
         shared.summary.read_bytes += meta.size;
-        shared.remembered.insert(key, seen);
+        if !shared.faulty.contains(key) {
+            held(&self.memory).insert(key, Seen::now(meta, sum, self.now));
+        }
     }
 
     fn note_known(&self, count: usize) {
         self.shared().summary.remembered += count as u64;
     }
+
+    /// The store didn't give an object. An error where it gives nothing at all.
+    async fn withheld(&self, key: &str, error: flotilla::Error) -> Result<()> {
+        if self.shared().faulty.contains(key) {
+            return Ok(());
+        }
+        let answers = async { self.archive.store().list(Listing::of(crate::names::OWN).flat()).try_next().await };
+        if self.shared().summary.unchecked >= UNCHECKED || answers.await.is_err() {
+            return Err(error);
+        }
+        self.find(Finding::unchecked(key, &error));
+        Ok(())
+    }
+
+    /// Whether a backup that was listed is there still: retention takes the sentinel first, so what else
+    /// is missing of one without is no finding.
+    async fn still_has(&self, name: &BackupName) -> Result<bool> {
+        match self.archive.store().head(&crate::names::sentinel(name)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_absent() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
-/// Reads what has to be read, hands every finding to `report`, and keeps in `remembered` what was sound.
-pub async fn verify(
-    archive: &Archive,
-    options: Options,
-    remembered: &mut Remembered,
-    report: Report,
-) -> Result<Summary> {
-    let run = prepare(archive, options, std::mem::take(remembered), report).await?;
-    let done = whole(&run).await;
-    let mut shared = run.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for key in &shared.faulty {
-        shared.remembered.forget(key);
-    }
-    *remembered = shared.remembered;
-    done?;
+/// Reads what has to be read, hands every finding to `report`, and keeps in memory what was sound.
+pub async fn verify(archive: &Archive, options: Options, memory: Memory, report: Report) -> Result<Summary> {
+    let run = prepare(archive, options, memory, report).await?;
+    whole(&run).await?;
+    let shared = run.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
     // What is gone needs no memory. Not before the end: what vanished may be a finding.
-    remembered.retain(|key| run.inventory.get(key).is_some());
+    held(&run.memory).retain(|key| run.inventory.get(key).is_some() || shared.lost.contains(key));
     Ok(shared.summary)
 }
 
 /// What [`verify`] would read.
-pub async fn plan(archive: &Archive, options: Options, remembered: &mut Remembered) -> Result<Vec<Planned>> {
-    let run = prepare(archive, options, std::mem::take(remembered), Arc::new(|_| {})).await?;
+pub async fn plan(archive: &Archive, options: Options, memory: Memory) -> Result<Vec<Planned>> {
+    let run = prepare(archive, options, memory, Arc::new(|_| {})).await?;
     let mut planned: Vec<Planned> = Vec::new();
     let mut keys: Vec<String> = Vec::new();
     for backup in run.inventory.backups() {
@@ -193,38 +234,31 @@ pub async fn plan(archive: &Archive, options: Options, remembered: &mut Remember
     keys.dedup();
     for key in keys {
         let Some(meta) = run.inventory.get(&key) else { continue };
-        let last = run.shared().remembered.get(&key).filter(|seen| seen.is_of(meta)).map(|seen| seen.at);
+        let last = held(&run.memory).get(&key).filter(|seen| seen.is_of(meta)).map(|seen| seen.at);
         planned.push(Planned { bytes: meta.size, object: key, last });
     }
-    *remembered = run.shared.into_inner().unwrap_or_else(PoisonError::into_inner).remembered;
     Ok(planned)
 }
 
-async fn prepare(archive: &Archive, options: Options, remembered: Remembered, report: Report) -> Result<Run> {
+async fn prepare(archive: &Archive, options: Options, memory: Memory, report: Report) -> Result<Run> {
     let early = Mutex::new(Vec::new());
-    let pin =
-        documents::pin(archive, &|finding| early.lock().unwrap_or_else(PoisonError::into_inner).push(finding)).await?;
+    let pin = documents::pin(archive, &|finding| held(&early).push(finding)).await?;
     let size =
         pin.as_ref().and_then(|pin| crate::wal::SegmentSize::new(pin.wal_segment_bytes).ok()).unwrap_or_default();
+    // In this order: of a backup that was finished when it was listed, everything is listed after it.
+    let mut catalog = Catalog::load_sized(archive, size).await?;
     let inventory = Inventory::list(archive, size).await?;
-    let catalog = Catalog::load_sized(archive, size).await?;
+    // A backup that is being deleted loses its sentinel first.
+    let is_there = |name: &BackupName| inventory.get(&crate::names::sentinel(name)).is_some();
+    catalog.backups.retain(|backup| is_there(&backup.name));
+    catalog.unreadable.retain(|(name, _)| is_there(name));
     let mut summary = Summary { objects: inventory.len() as u64, ..Summary::default() };
     summary.backups = catalog.backups.len() as u64;
     summary.segments = inventory.segments().count() as u64;
     let system = documents::system(pin.as_ref(), &catalog);
-    let shared = Shared { remembered, summary, faulty: std::collections::BTreeSet::new() };
-    let now = flotilla::clock::now();
-    let run = Run {
-        archive: archive.clone(),
-        options,
-        inventory,
-        catalog,
-        pin,
-        system,
-        now,
-        report,
-        shared: Mutex::new(shared),
-    };
+    let shared = Mutex::new(Shared { summary, ..Shared::default() });
+    let (archive, now) = (archive.clone(), flotilla::clock::now());
+    let run = Run { archive, options, inventory, catalog, pin, system, now, report, memory, shared };
     for finding in early.into_inner().unwrap_or_else(PoisonError::into_inner) {
         run.find(finding);
     }
@@ -238,6 +272,19 @@ async fn whole(run: &Run) -> Result<()> {
     }
     segment::check(run).await?;
     object::others(run).await?;
-    timeline::check(run).await?;
-    strays::check(run).await
+    let standing = standing(run).await?;
+    timeline::check(run, &standing).await?;
+    strays::check(run, &standing).await
+}
+
+/// The backups that are there still. Retention deletes a backup before the log that it alone needed, so
+/// what these need and isn't there was lost.
+async fn standing(run: &Run) -> Result<Vec<&Backup>> {
+    let mut entries = run.archive.store().list(Listing::of(crate::names::BACKUPS).flat());
+    let mut sentinels = BTreeSet::new();
+    while let Some(entry) = entries.try_next().await? {
+        sentinels.insert(entry.key().to_owned());
+    }
+    let is_there = |backup: &&Backup| sentinels.contains(&crate::names::sentinel(&backup.name));
+    Ok(run.catalog.backups.iter().filter(is_there).collect())
 }

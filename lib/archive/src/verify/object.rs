@@ -9,26 +9,23 @@ use super::{Finding, Rule, Run};
 use crate::archive::{Archive, Opened};
 use crate::backup::BackupLabel;
 use crate::codec::Codec;
-use crate::digest::{Passed, Sum};
+use crate::digest::{Passed, Sum, Summing};
 use crate::documents::Sidecar;
 use crate::names::{self, Object};
+use crate::store::StoreError;
 use crate::wal::{PageHeader, WalFile};
 
 /// The longest object that is held in memory.
 const SMALL: usize = 64 << 20;
 
-/// The sums beside an object, which are read every time the object is. An outer `None` means that there
-/// is a finding about them.
+/// The sums beside an object, which are read every time the object is. `None` where there are none, or
+/// a finding about them.
 pub(super) async fn sums(run: &Run, key: &str) -> Result<Option<Sidecar>> {
     let name = names::sidecar(key);
     if run.inventory.get(&name).is_none() {
         return Ok(None);
     }
-    let bytes = match run.archive.store().get(&name).await {
-        Ok(body) => body.collect(SMALL).await?,
-        Err(error) if error.is_absent() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(bytes) = small(run, &name).await? else { return Ok(None) };
     let sums = match Sidecar::parse(key, &bytes) {
         Ok(sums) => sums,
         Err(corrupt) => {
@@ -50,10 +47,22 @@ pub(super) async fn sums(run: &Run, key: &str) -> Result<Option<Sidecar>> {
     Ok(Some(sums))
 }
 
+/// An object that is held in memory. `None` where it isn't there any more, or the store doesn't give it.
+async fn small(run: &Run, key: &str) -> Result<Option<bytes::Bytes>> {
+    let read = match run.archive.store().get(key).await {
+        Ok(body) => body.collect(SMALL).await,
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => run.withheld(key, error.into()).await.map(|()| None),
+    }
+}
+
 /// Compares what was read with the sums, and with what was there before.
 fn compare(run: &Run, key: &str, stored: Passed, content: Option<Passed>, sums: Option<&Sidecar>) {
-    // Taken out first: a finding needs the lock as well.
-    let before = run.shared().remembered.get(key).map(|seen| seen.sha256);
+    let before = run.before(key);
     if let Some(sums) = sums {
         if let Err(corrupt) = sums.compare(stored) {
             run.find(Finding::error(Rule::Changed, key, corrupt.to_string()));
@@ -61,13 +70,20 @@ fn compare(run: &Run, key: &str, stored: Passed, content: Option<Passed>, sums: 
             let name = names::sidecar(key);
             run.find(Finding::error(Rule::Changed, &name, format!("the sums of \"{key}\" are of another content")));
         }
-    } else if before.is_some_and(|before| before != stored.sum) {
+    } else if before.is_some_and(|before| before != stored.sum) && !is_rewritten(run, key) {
         let said = "it is not what it was when it was read before, and such objects are never replaced";
         run.find(Finding::error(Rule::Changed, key, said));
-        return;
     }
-    if !run.shared().faulty.contains(key) {
-        run.note(key, stored.sum);
+    run.note(key, stored.sum);
+}
+
+/// Whether it is one of the objects that are written anew: WAL-G notes in `metadata.json` that a backup is
+/// permanent (what else that says is compared with the sentinel), and notes of ours change.
+fn is_rewritten(run: &Run, key: &str) -> bool {
+    match run.inventory.object(key) {
+        Object::Metadata(_) | Object::WalExtra(_) | Object::Unknown(_) => true,
+        Object::Own(key) => key != super::documents::PIN,
+        _ => false,
     }
 }
 
@@ -98,37 +114,59 @@ where
     let body = match run.archive.store().get(key).await {
         Ok(body) => body,
         Err(error) if error.is_absent() => return Ok(None),
-        Err(error) => return Err(error.into()),
+        Err(error) => return run.withheld(key, error.into()).await.map(|()| None),
     };
+    if !codec.is_read() {
+        run.find(Finding::warning(Rule::Unknown, key, "it is packed in a way that wal-g alone reads"));
+        return Ok(None);
+    }
     match archive.read_body(key, codec, body, None, work).await {
         Ok((opened, value)) => {
             compare(run, key, opened.stored, Some(opened.content), sums.as_ref());
             Ok(Some((opened, value)))
         }
         Err(error) if error.code() == Code::Mismatch => {
-            run.find(Finding::error(Rule::Damaged, key, error.message()));
+            let said = match sums {
+                Some(sums) if archive.is_encrypted() && is_as_written(run, key, &sums).await? => {
+                    "it is what was written, and can't be read with this key".to_owned()
+                }
+                _ => error.message().to_owned(),
+            };
+            run.find(Finding::error(Rule::Damaged, key, said));
             Ok(None)
         }
-        Err(error) if error.causes().iter().any(|cause| cause.contains("are read by wal-g alone")) => {
-            run.find(Finding::warning(Rule::Unknown, key, "it is packed in a way that wal-g alone reads"));
-            Ok(None)
+        Err(error) => run.withheld(key, error).await.map(|()| None),
+    }
+}
+
+/// Whether the object is, as stored, what its sums say.
+async fn is_as_written(run: &Run, key: &str, sums: &Sidecar) -> Result<bool> {
+    let Some(stored) = stored(run, key).await? else { return Ok(false) };
+    Ok(sums.compare(stored).is_ok())
+}
+
+/// The sum of an object as it is stored. `None` where it isn't there any more, or the store doesn't give it.
+async fn stored(run: &Run, key: &str) -> Result<Option<Passed>> {
+    let read = async {
+        let mut body = run.archive.store().get(key).await?;
+        let mut summing = Summing::new(io::sink());
+        while let Some(piece) = body.try_next().await? {
+            // A sink takes everything.
+            let _ = io::Write::write_all(&mut summing, &piece);
         }
-        Err(error) => Err(error),
+        Ok::<_, StoreError>(summing.finish().1)
+    };
+    match read.await {
+        Ok(passed) => Ok(Some(passed)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => run.withheld(key, error.into()).await.map(|()| None),
     }
 }
 
 /// Reads an object that is neither packed nor encrypted. `None` where it isn't there any more.
 pub(super) async fn plain(run: &Run, key: &str) -> Result<Option<bytes::Bytes>> {
     let sums = sums(run, key).await?;
-    let content = match run.archive.store().get(key).await {
-        Ok(body) => body.collect(SMALL).await,
-        Err(error) => Err(error),
-    };
-    let content = match content {
-        Ok(content) => content,
-        Err(error) if error.is_absent() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(content) = small(run, key).await? else { return Ok(None) };
     let passed = Passed { bytes: content.len() as u64, sum: Sum::of(&content) };
     compare(run, key, passed, Some(passed), sums.as_ref());
     Ok(Some(content))
@@ -157,18 +195,8 @@ async fn other(run: &Run, key: &str) -> Result<()> {
         // Of ours, whose form their own readers know: whole by their sums, and by nothing else here.
         _ => {
             let sums = sums(run, key).await?;
-            let body = match run.archive.store().get(key).await {
-                Ok(body) => body,
-                Err(error) if error.is_absent() => return Ok(()),
-                Err(error) => return Err(error.into()),
-            };
-            let mut summing = crate::digest::Summing::new(io::sink());
-            let mut body = body;
-            while let Some(piece) = body.try_next().await? {
-                io::Write::write_all(&mut summing, &piece)
-                    .map_err(|e| flotilla::Error::internal("a sink").source(e))?;
-            }
-            compare(run, key, summing.finish().1, None, sums.as_ref());
+            let Some(stored) = stored(run, key).await? else { return Ok(()) };
+            compare(run, key, stored, None, sums.as_ref());
             if sums.is_none() && run.inventory.get(key).is_some_and(|meta| meta.size == 0) {
                 run.find(Finding::error(Rule::Damaged, key, "it is empty"));
             }

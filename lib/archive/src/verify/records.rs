@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Run;
-use crate::wal::{Expected, Fault, Lsn, Records, Segment};
+use crate::wal::{Expected, Fault, Lsn, Record, Records, Segment};
 
 /// How many pieces of the log may wait.
 const WAITING: usize = 4;
@@ -27,16 +27,21 @@ pub(super) enum Ended {
     Fault(Fault),
 }
 
-/// Begins to read records; what is sent is the log from `start` on. It ends at the first record that
-/// begins at `until` or behind.
-pub(super) fn read(start: Lsn, until: Lsn, expected: Expected) -> (mpsc::Sender<Bytes>, JoinHandle<Ended>) {
+/// Begins to read records and hands them to `each`; what is sent is the log from `start` on. It ends at
+/// the first record that begins at `until` or behind.
+pub(super) fn read(
+    start: Lsn,
+    until: Lsn,
+    expected: Expected,
+    mut each: impl FnMut(&Record<'_>) + Send + 'static,
+) -> (mpsc::Sender<Bytes>, JoinHandle<Ended>) {
     let (send, receive) = mpsc::channel(WAITING);
     let work = move || {
         let mut records = Records::new(Pieces { receive, piece: Bytes::new() }, start, expected);
         loop {
             match records.next_record() {
                 Ok(Some(record)) if record.at >= until => return Ended::Sound,
-                Ok(Some(_)) => {}
+                Ok(Some(record)) => each(&record),
                 Ok(None) => return Ended::Sound,
                 Err(fault) if fault.at >= until => return Ended::Sound,
                 Err(fault) => return Ended::Fault(fault),

@@ -61,8 +61,12 @@ impl Remembered {
         self.0.insert(key.to_owned(), seen);
     }
 
-    pub(super) fn forget(&mut self, key: &str) {
-        self.0.remove(key);
+    /// Takes what was read for so long ago that it is read again. What it was stays known: an object
+    /// that was replaced doesn't become sound by being looked at twice.
+    pub(super) fn doubt(&mut self, key: &str) {
+        if let Some(seen) = self.0.get_mut(key) {
+            seen.at = DateTime::UNIX_EPOCH;
+        }
     }
 
     pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::records::{self, Ended};
 use super::{Finding, Rule, Run, object};
 use crate::names::Object;
-use crate::wal::{History, Lsn, PAGE_SIZE, PageHeader, Segment, Timeline, Wrong};
+use crate::wal::{History, Lsn, PAGE_SIZE, PageHeader, Record, Segment, Timeline, Wrong};
 
 /// How many segments are a stretch.
 const STRETCH: usize = 16;
@@ -110,7 +110,7 @@ async fn read(run: &Run, stretch: &Stretch) -> Result<()> {
 async fn sound(run: &Run, stretch: &Stretch, from: usize, told: &mut usize) -> Result<usize> {
     let segments = &stretch.segments;
     let (first, last) = (segments[from].0, segments[segments.len() - 1].0);
-    let (send, reading) = records::read(first.start(), last.end(), records::expected(run, last));
+    let (send, reading) = records::read(first.start(), last.end(), records::expected(run, last), |_| {});
     let mut broken = None;
     for (at, (segment, key)) in segments.iter().enumerate().skip(from) {
         let whole = pages(run, *segment, key, Some(&send), at >= *told).await?;
@@ -154,6 +154,25 @@ async fn sound(run: &Run, stretch: &Stretch, from: usize, told: &mut usize) -> R
     }
 }
 
+/// Hands every record of these segments to `each`, as far as they can be read; what can't be is told of
+/// where the log is checked.
+pub(super) async fn each_record(
+    run: &Run,
+    segments: &[(Segment, String)],
+    each: impl FnMut(&Record<'_>) + Send + 'static,
+) -> Result<()> {
+    let (Some((first, _)), Some((last, _))) = (segments.first(), segments.last()) else { return Ok(()) };
+    let (send, reading) = records::read(first.start(), last.end(), records::expected(run, *last), each);
+    for (segment, key) in segments {
+        if !pages(run, *segment, key, Some(&send), false).await? {
+            break;
+        }
+    }
+    drop(send);
+    reading.await.map_err(|e| flotilla::Error::internal("reading the log failed").source(e))?;
+    Ok(())
+}
+
 /// Reads a segment, looks at the header of each page, and hands the pages on. False where it can't be
 /// taken for the segment. Only where it is `told`, what is found is reported.
 async fn pages(run: &Run, segment: Segment, key: &str, send: Option<&mpsc::Sender<Bytes>>, told: bool) -> Result<bool> {
@@ -171,7 +190,7 @@ async fn pages(run: &Run, segment: Segment, key: &str, send: Option<&mpsc::Sende
         return match read {
             Ok((_, walk)) => Ok(walk.is_whole()),
             Err(error) if matches!(error.code(), flotilla::Code::Mismatch | flotilla::Code::NotFound) => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => run.withheld(key, error).await.map(|()| false),
         };
     }
     let Some((_, walk)) = object::packed(run, key, codec, move |content| walk.read(content)).await? else {

@@ -1,29 +1,41 @@
 //! What is there and shouldn't be, and what was there and should be.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use flotilla::Result;
 
-use super::{Finding, Rule, Run};
+use super::{Finding, Rule, Run, held};
+use crate::catalog::Backup;
 use crate::names::{self, Object};
 use crate::retention::Intent;
 use crate::wal::WalFile;
 
+/// How long a writer may take from an object to its sums.
+const WRITING: Duration = Duration::from_secs(300);
+
 /// Sums without an object, objects without sums, backups without a sentinel, objects that nobody knows.
-pub(super) async fn check(run: &Run) -> Result<()> {
-    let retiring = Intent::read(&run.archive).await?;
+pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
+    let retiring = match Intent::read(&run.archive).await {
+        Ok(intent) => intent,
+        Err(error) if error.code() == flotilla::Code::Mismatch => {
+            run.find(Finding::error(Rule::Damaged, Intent::KEY, error.message()));
+            None
+        }
+        Err(error) => return Err(error),
+    };
     let is_retired = |key: &str| {
         let intent = retiring.as_ref();
         intent.is_some_and(|intent| intent.covers(&run.inventory.object(key)))
     };
     let mut gone: BTreeSet<String> = run.inventory.keys().filter_map(names::sidecar_of).collect();
-    gone.extend(run.shared().remembered.keys().filter(|key| names::sidecar_of(key).is_none()).map(str::to_owned));
+    gone.extend(held(&run.memory).keys().filter(|key| names::sidecar_of(key).is_none()).map(str::to_owned));
     gone.retain(|key| run.inventory.get(key).is_none());
     for key in gone {
-        absent(run, &key, is_retired(&key)).await?;
+        absent(run, &key, is_retired(&key), standing).await?;
     }
-    unfinished(run, &is_retired);
-    without_sums(run);
+    unfinished(run, &is_retired).await?;
+    without_sums(run, standing).await?;
     for key in run.inventory.keys() {
         match run.inventory.object(key) {
             Object::Unknown(key) => run.find(Finding::info(Rule::Unknown, &key, "it is no object of an archive")),
@@ -42,7 +54,7 @@ pub(super) async fn check(run: &Run) -> Result<()> {
 }
 
 /// An object that was there: its sums are, or it was read before.
-async fn absent(run: &Run, key: &str, is_retired: bool) -> Result<()> {
+async fn absent(run: &Run, key: &str, is_retired: bool, standing: &[&Backup]) -> Result<()> {
     // It may have been written since, or deleted with its sums.
     match run.archive.store().head(key).await {
         Ok(_) => return Ok(()),
@@ -50,26 +62,21 @@ async fn absent(run: &Run, key: &str, is_retired: bool) -> Result<()> {
         Err(error) => return Err(error.into()),
     }
     let object = run.inventory.object(key);
-    let has_backup = |name| run.catalog.backup(name).is_some();
+    let has_backup = |name: &names::BackupName| standing.iter().any(|backup| backup.name == *name);
     let needed = match &object {
         _ if is_retired => false,
         // Its parts are there still: whoever deletes a backup deletes them, too.
         Object::Sentinel(name) => run.catalog.unfinished.contains(name),
         Object::Metadata(name) | Object::FilesMetadata(name) | Object::Part { backup: name, .. } => has_backup(name),
         Object::Wal { file, .. } => {
-            let from = match file {
-                WalFile::Segment(segment) | WalFile::Partial(segment) | WalFile::Backup(segment, _) => segment.number,
-                WalFile::History(_) => u64::MAX,
-            };
-            // What is older than every backup was retired; the others are needed to go on from them.
-            let first = run.catalog.backups.iter().map(|backup| backup.sentinel.start_lsn.0 / run.catalog.size.bytes());
             let in_other_packing = run.catalog.wal.contains_key(file);
-            !in_other_packing && first.min().is_none_or(|first| from >= first)
+            !in_other_packing && file.number().is_none_or(|number| needs(run, standing, number))
         }
         Object::Own(_) => run.inventory.get(&names::sidecar(key)).is_some(),
         Object::WalExtra(_) | Object::Unknown(_) => false,
     };
     if needed {
+        run.shared().lost.insert(key.to_owned());
         run.find(Finding::error(Rule::Missing, key, "it was there, and isn't any more"));
     } else if run.inventory.get(&names::sidecar(key)).is_some() {
         run.find(Finding::info(Rule::Leftover, &names::sidecar(key), "the object of these sums is gone"));
@@ -77,13 +84,31 @@ async fn absent(run: &Run, key: &str, is_retired: bool) -> Result<()> {
     Ok(())
 }
 
-fn unfinished(run: &Run, is_retired: &dyn Fn(&str) -> bool) {
+/// Whether a backup needs the segment of this number: what is older than all that aren't permanent was
+/// retired, but for what a permanent one needs to become consistent.
+fn needs(run: &Run, standing: &[&Backup], number: u64) -> bool {
+    let start = |backup: &Backup| backup.sentinel.start_lsn.0 / run.catalog.size.bytes();
+    let first = standing.iter().filter(|backup| !backup.is_permanent()).map(|backup| start(backup)).min();
+    let goes_on = match first {
+        Some(first) => number >= first,
+        // From a permanent one that is alone, the log goes on.
+        None => standing.iter().map(|backup| start(backup)).max().is_none_or(|last| number >= last),
+    };
+    goes_on || standing.iter().any(|backup| (start(backup)..=backup.needs(run.catalog.size).1.number).contains(&number))
+}
+
+async fn unfinished(run: &Run, is_retired: &(dyn Fn(&str) -> bool + Sync)) -> Result<()> {
     for name in &run.catalog.unfinished {
         let key = names::sentinel(name);
         let (documents, parts) = run.inventory.of_backup(name);
-        let newest =
-            documents.iter().chain(&parts).filter_map(|key| run.inventory.get(key)).map(|meta| meta.modified).max();
-        let age = newest.and_then(|newest| (run.now - newest).to_std().ok()).unwrap_or_default();
+        let objects = documents.iter().chain(&parts);
+        let newest = objects.filter_map(|key| run.inventory.get(key)).map(|meta| meta.modified).max();
+        // Finished or deleted since.
+        let Some(newest) = newest else { continue };
+        if run.inventory.get(&key).is_some() || run.still_has(name).await? {
+            continue;
+        }
+        let age = (run.now - newest).to_std().unwrap_or_default();
         let said = format!("the backup has no sentinel, and nothing was added for {}", hours(age));
         let finding = if is_retired(&key) {
             Finding::info(Rule::Leftover, &key, "the backup is being deleted, and parts of it are left")
@@ -94,6 +119,7 @@ fn unfinished(run: &Run, is_retired: &dyn Fn(&str) -> bool) {
         };
         run.find(finding);
     }
+    Ok(())
 }
 
 fn hours(age: std::time::Duration) -> String {
@@ -101,26 +127,52 @@ fn hours(age: std::time::Duration) -> String {
     if minutes < 120 { format!("{minutes} minutes") } else { format!("{} hours", minutes / 60) }
 }
 
-/// Objects without sums, where others of their kind have some.
-fn without_sums(run: &Run) {
+/// Objects without sums that had some, or where others of their kind have some: whoever writes sums
+/// writes them for everything.
+async fn without_sums(run: &Run, standing: &[&Backup]) -> Result<()> {
     let has = |key: &str| run.inventory.get(&names::sidecar(key)).is_some();
-    for backup in &run.catalog.backups {
+    let had = |key: &str| held(&run.memory).get(&names::sidecar(key)).is_some();
+    let is_young = |key: &str| {
+        let age = run.inventory.get(key).and_then(|meta| (run.now - meta.modified).to_std().ok());
+        age.is_none_or(|age| age < WRITING)
+    };
+    let mut suspects: Vec<String> = Vec::new();
+    for backup in standing {
         let (documents, parts) = run.inventory.of_backup(&backup.name);
-        let all: Vec<&String> = documents.iter().chain(&parts).collect();
-        // The sentinel is the last that is written: with its sums, everything else has some.
-        let (with, without): (Vec<&String>, Vec<&String>) = all.into_iter().partition(|key| has(key));
-        if with.is_empty() {
+        let (with, without): (Vec<String>, Vec<String>) = documents.into_iter().chain(parts).partition(|key| has(key));
+        let partly = !with.is_empty();
+        suspects.extend(without.into_iter().filter(|key| had(key) || (partly && !is_young(key))));
+    }
+    let pinned = run.inventory.get(super::documents::PIN).map(|pin| pin.modified);
+    let wal = || run.inventory.keys().filter(|key| matches!(run.inventory.object(key), Object::Wal { .. }));
+    let partly = wal().any(has);
+    for key in wal().filter(|key| !has(key)) {
+        // What is older than the pin is WAL-G's: we write nothing without one.
+        let is_ours = run.inventory.get(key).zip(pinned).is_some_and(|(meta, pinned)| meta.modified >= pinned);
+        if had(key) || (partly && is_ours && !is_young(key)) {
+            suspects.push(key.to_owned());
+        }
+    }
+    for key in suspects {
+        let sums = names::sidecar(&key);
+        let is_there = |key: &str| {
+            let (store, key) = (run.archive.store().clone(), key.to_owned());
+            async move {
+                match store.head(&key).await {
+                    Ok(_) => Ok(true),
+                    Err(error) if error.is_absent() => Ok(false),
+                    Err(error) => Err(flotilla::Error::from(error)),
+                }
+            }
+        };
+        // Written, or both deleted, since they were listed.
+        if is_there(&sums).await? || !is_there(&key).await? {
             continue;
         }
-        for key in without {
-            run.find(Finding::error(Rule::Missing, &names::sidecar(key), format!("there are no sums of \"{key}\"")));
+        if had(&key) {
+            run.shared().lost.insert(sums.clone());
         }
+        run.find(Finding::warning(Rule::NoSums, &sums, format!("there are no sums of \"{key}\"")));
     }
-    let wal: Vec<&str> =
-        run.inventory.keys().filter(|key| matches!(run.inventory.object(key), Object::Wal { .. })).collect();
-    let without: Vec<&&str> = wal.iter().filter(|key| !has(key)).collect();
-    if let Some(first) = without.first().filter(|_| without.len() < wal.len()) {
-        let said = format!("{} files of the log have no sums, the first is \"{first}\"", without.len());
-        run.find(Finding::warning(Rule::NoSums, first, said));
-    }
+    Ok(())
 }

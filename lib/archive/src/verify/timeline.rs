@@ -13,7 +13,7 @@ use crate::store::Listing;
 use crate::wal::{History, Segment, Timeline, WalFile};
 
 /// Checks the ways, and looks for gaps on each.
-pub(super) async fn check(run: &Run) -> Result<()> {
+pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
     histories(run);
     let newest = segment::newest(run);
     let mut missing: BTreeSet<Segment> = BTreeSet::new();
@@ -21,8 +21,8 @@ pub(super) async fn check(run: &Run) -> Result<()> {
     for (timeline, newest) in &newest {
         let Some(way) = run.catalog.way_to(*timeline).or_else(|| Some(History::first(*timeline))) else { continue };
         let is_on_way =
-            |backup: &&Backup| way.leaves(backup.timeline()).is_some_and(|left| backup.sentinel.start_lsn < left);
-        let on_way: Vec<&Backup> = run.catalog.backups.iter().filter(is_on_way).collect();
+            |backup: &&&Backup| way.leaves(backup.timeline()).is_some_and(|left| backup.sentinel.start_lsn < left);
+        let on_way: Vec<&&Backup> = standing.iter().filter(is_on_way).collect();
         // Of a permanent backup, its own segments alone are kept for ever.
         let first = on_way.iter().find(|backup| !backup.is_permanent()).or(on_way.last());
         let from = match first {
@@ -44,7 +44,7 @@ pub(super) async fn check(run: &Run) -> Result<()> {
             }
         }
     }
-    for backup in &run.catalog.backups {
+    for backup in standing {
         let way = run.catalog.way_to(backup.timeline()).unwrap_or_else(|| History::first(backup.timeline()));
         let (start, finish) = (backup.sentinel.start_lsn, backup.sentinel.finish_lsn);
         missing.extend(way.segments(start, finish, run.catalog.size).filter(|s| run.catalog.segment(*s).is_none()));
@@ -59,12 +59,8 @@ pub(super) async fn check(run: &Run) -> Result<()> {
             Finding::warning(Rule::Gap, &names::wal(WalFile::Segment(gap.0), Codec::None), told(gap)).at(gap.0.start()),
         );
     }
-    if run.catalog.backups.is_empty() && !newest.is_empty() {
-        run.find(Finding::warning(
-            Rule::Missing,
-            names::BACKUPS,
-            "there is no backup from which the log could be replayed",
-        ));
+    if standing.is_empty() {
+        run.find(Finding::warning(Rule::Missing, names::BACKUPS, "there is no backup, so nothing can be restored"));
     }
     Ok(())
 }

@@ -5,21 +5,22 @@
 //! there before anybody sees the other. What the log has no page for was damaged before.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use flotilla::Result;
 
+use super::members::List;
 use super::part::Found;
-use super::{Finding, Rule, Run, records};
+use super::{Finding, Rule, Run, held, segment};
 use crate::catalog::Backup;
-use crate::names;
-use crate::wal::{BlockRef, History, Segment};
+use crate::wal::{History, Segment};
 
 /// A page: database, number of the relation's file, fork, block. Tablespaces are left out: their OIDs
 /// stand in another form in the log, and the database's files have numbers of their own in each.
 type Place = (u32, u32, u8, u32);
 
 /// Finds the damaged pages of a backup.
-pub(super) async fn check(run: &Run, backup: &Backup, found: &[Found]) -> Result<()> {
+pub(super) async fn check(run: &Run, backup: &Backup, files: &Arc<Mutex<List>>, found: &[Found]) -> Result<()> {
     let control = found.iter().find_map(|part| part.control.as_ref());
     if control.is_none_or(|control| control.checksum_version == 0) {
         return Ok(());
@@ -27,73 +28,60 @@ pub(super) async fn check(run: &Run, backup: &Backup, found: &[Found]) -> Result
     let mut suspects: BTreeMap<Place, (&str, &str, u32)> = BTreeMap::new();
     for part in found {
         for (member, block) in &part.pages {
-            if let Some((database, number, fork)) = relation(member) {
-                suspects.insert((database, number, fork, *block), (&part.key, member, *block));
+            if let Some((init, place)) = relation(member, *block)
+                && !held(files).lists(&init)
+            {
+                suspects.insert(place, (&part.key, member, *block));
             }
         }
     }
     if suspects.is_empty() {
         return Ok(());
     }
-    let repaired = images(run, backup).await?;
-    for (place, (part, member, block)) in suspects {
-        if !repaired.contains(&place) {
-            let key = part.to_owned();
-            let said = format!("page {block} of {member:?} has a wrong checksum, and the log doesn't bring it anew");
-            run.find(Finding::error(Rule::Page, &key, said).at(format!("block {block}")));
-        }
+    let damaged = not_made_anew(run, backup, suspects.keys().copied().collect()).await?;
+    for (_, (part, member, block)) in suspects.into_iter().filter(|(place, _)| damaged.contains(place)) {
+        let said = format!("page {block} of {member:?} has a wrong checksum, and the log doesn't bring it anew");
+        run.find(Finding::error(Rule::Page, part, said).at(format!("block {block}")));
     }
     Ok(())
 }
 
-/// `/base/5/16385_fsm.1` is database 5, relation 16385, fork 1.
-fn relation(member: &str) -> Option<(u32, u32, u8)> {
+/// `/base/5/16385_fsm.1` is database 5, relation 16385, fork 1. With it the name of the fork that only
+/// relations have which the log knows nothing of: they are emptied by recovery.
+fn relation(member: &str, block: u32) -> Option<(String, Place)> {
     let (folder, name) = member.rsplit_once('/')?;
     let database = if folder == "/global" { 0 } else { folder.rsplit_once('/')?.1.parse().ok()? };
     let stem = name.split('.').next()?;
-    let (number, fork) = stem.split_once('_').map_or((stem, 0), |(number, fork)| {
-        (
-            number,
-            match fork {
-                "fsm" => 1,
-                "vm" => 2,
-                _ => 3,
-            },
-        )
-    });
-    Some((database, number.parse().ok()?, fork))
+    let (number, fork) = stem.split_once('_').unwrap_or((stem, ""));
+    let init = if fork == "init" { String::new() } else { format!("{folder}/{number}_init") };
+    let fork = match fork {
+        "" => 0,
+        "fsm" => 1,
+        "vm" => 2,
+        _ => 3,
+    };
+    Some((init, (database, number.parse().ok()?, fork, block)))
 }
 
-/// The pages that the log brings between the backup's beginning and its end.
-async fn images(run: &Run, backup: &Backup) -> Result<BTreeSet<Place>> {
+/// Those of the pages that the log doesn't bring between the backup's beginning and its end.
+async fn not_made_anew(run: &Run, backup: &Backup, suspects: BTreeSet<Place>) -> Result<BTreeSet<Place>> {
     let way = run.catalog.way_to(backup.timeline()).unwrap_or_else(|| History::first(backup.timeline()));
     let (start, finish) = (backup.sentinel.start_lsn, backup.sentinel.finish_lsn);
     let segments: Vec<Segment> = way.segments(start, finish, run.catalog.size).collect();
-    let mut images = BTreeSet::new();
-    for object in segments.iter().filter_map(|segment| run.catalog.segment(*segment)) {
-        // One by one: a page that lies in a record over two segments is looked for in vain, which errs on
-        // the side of a finding.
-        let parsed = crate::names::Object::of(&object.key, run.catalog.size);
-        let names::Object::Wal { file: crate::wal::WalFile::Segment(segment), .. } = parsed else { continue };
-        let expected = records::expected(run, segment);
-        let read = run.archive.read(&object.key, object.codec, move |content| {
-            let mut images = Vec::new();
-            let mut records = crate::wal::Records::new(content, segment.start(), expected);
-            while let Ok(Some(record)) = records.next_record() {
-                images.extend(record.blocks().unwrap_or_default().into_iter().filter(|block| block.image));
-            }
-            Ok(images)
-        });
-        match read.await {
-            Ok((_, found)) => images.extend(
-                found
-                    .into_iter()
-                    .map(|block: BlockRef| (block.file.database, block.file.number, block.fork, block.block)),
-            ),
-            // Told of where the log is checked.
-            Err(error) if matches!(error.code(), flotilla::Code::Mismatch | flotilla::Code::NotFound) => {}
-            Err(error) => return Err(error),
+    let keyed = segments.iter().map_while(|segment| {
+        let object = run.catalog.segment(*segment)?;
+        Some((*segment, object.key.clone()))
+    });
+    let keyed: Vec<(Segment, String)> = keyed.collect();
+    let suspects = Arc::new(Mutex::new(suspects));
+    let left = Arc::clone(&suspects);
+    segment::each_record(run, &keyed, move |record| {
+        let mut left = held(&left);
+        for block in record.blocks().unwrap_or_default().into_iter().filter(|block| block.image || block.init) {
+            left.remove(&(block.file.database, block.file.number, block.fork, block.block));
         }
-    }
-    Ok(images)
+    })
+    .await?;
+    let left = held(&suspects).clone();
+    Ok(left)
 }

@@ -68,6 +68,8 @@ pub struct BlockRef {
     pub block: u32,
     /// Whether the record carries the whole page.
     pub image: bool,
+    /// Whether replaying the record makes the page anew, whatever was there.
+    pub init: bool,
 }
 
 /// A record whose checksum was right.
@@ -102,6 +104,7 @@ pub(crate) struct Parts<'a> {
 const SAME_RELATION: u8 = 0x80;
 const HAS_DATA: u8 = 0x20;
 const HAS_IMAGE: u8 = 0x10;
+const WILL_INIT: u8 = 0x40;
 
 impl<'a> Record<'a> {
     /// Its whole length, header and all.
@@ -179,7 +182,8 @@ impl<'a> Record<'a> {
             length += 12;
         }
         let block = bytes::u32(self.body, at + length)?;
-        blocks.push(BlockRef { file: (*file)?, fork: flags & 0x0F, block, image });
+        let init = flags & WILL_INIT != 0;
+        blocks.push(BlockRef { file: (*file)?, fork: flags & 0x0F, block, image, init });
         Some((length + 4, data))
     }
 }
