@@ -3,4 +3,5 @@
 mod fetch;
 mod push;
 mod source;
+mod verify;
 mod walg;

@@ -25,4 +25,3 @@ mod replication;
 mod sessions;
 mod stack;
 mod stores;
-mod verify;

@@ -16,12 +16,13 @@ use flotilla_archive::store::{Entry, Listing, Result, Source, Store};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 /// Runs a test's asynchronous part.
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
     flotilla::tls::install();
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
 }
 
-async fn open(store: &ArchiveStore) -> Store {
+/// Opens a store of a topology.
+pub(crate) async fn open(store: &ArchiveStore) -> Store {
     Store::open(store).await.unwrap()
 }
 

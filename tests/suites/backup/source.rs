@@ -32,9 +32,7 @@ pub(super) fn replicated(service: &ObjectStore) -> Fleet {
 }
 
 fn filled(fleet: Fleet, with_space: bool) -> Fleet {
-    let key = fleet.operator("key");
-    fs::write(&key, KEY).unwrap();
-    private(&key);
+    key(&fleet);
     bench(&fleet, &["-i", "-q", "-s", "2"]);
     let mut place = "pg_default";
     if with_space {
@@ -49,6 +47,13 @@ fn filled(fleet: Fleet, with_space: bool) -> Fleet {
     // With the first segment the archive is this cluster's, and its folder is there.
     fleet.archived(0);
     fleet
+}
+
+/// Writes the key where the topology says.
+pub(super) fn key(fleet: &Fleet) {
+    let key = fleet.operator("key");
+    fs::write(&key, KEY).unwrap();
+    private(&key);
 }
 
 /// Where the tablespace is.

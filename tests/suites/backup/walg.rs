@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use flotilla_native::account::Account;
 use flotilla_tests::{Fleet, Run};
 
 use super::source::KEY;
@@ -57,4 +58,17 @@ pub(super) fn run(fleet: &Fleet, shard: usize, layout: Layout, args: &[&str]) ->
         .env("PGUSER", "postgres")
         .env("PGDATABASE", "postgres");
     if layout.encrypted { run.env("WALG_LIBSODIUM_KEY", KEY) } else { run }
+}
+
+/// What a server archives with by WAL-G, into a folder that it makes.
+pub(super) fn archive_command(fleet: &Fleet, shard: usize, layout: Layout) -> String {
+    let store = fleet.path().join("archive").join(&fleet.shards[shard].name);
+    Account::server().and_then(|account| account.private_folder(&store)).expect("a folder of the servers");
+    let key = if layout.encrypted { format!("WALG_LIBSODIUM_KEY={KEY} ") } else { String::new() };
+    format!(
+        "env {key}WALG_FILE_PREFIX={} WALG_COMPRESSION_METHOD={} {} wal-push %p",
+        store.display(),
+        layout.codec,
+        program().expect("wal-g").display()
+    )
 }

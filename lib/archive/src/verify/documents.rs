@@ -91,10 +91,10 @@ async fn pinned(run: &Run) -> Result<()> {
 async fn one(run: &Run, backup: &Backup) -> Result<()> {
     let key = names::sentinel(&backup.name);
     // What was parsed for the catalog is compared with its sums there; what is on record here is the object.
-    if !run.is_known(&key) {
-        object::plain(run, &key).await?;
-    } else {
+    if run.is_known(&key) {
         run.note_known(1);
+    } else {
+        object::plain(run, &key).await?;
     }
     metadata(run, backup).await?;
     if let (Some(of), Some(system)) = (backup.sentinel.system_identifier, run.system)
@@ -144,10 +144,10 @@ async fn metadata(run: &Run, backup: &Backup) -> Result<()> {
         }
         return Ok(());
     };
-    if !run.is_known(&key) {
-        object::plain(run, &key).await?;
-    } else {
+    if run.is_known(&key) {
         run.note_known(1);
+    } else {
+        object::plain(run, &key).await?;
     }
     let Some(mut expected) = Metadata::of(&backup.sentinel) else { return Ok(()) };
     expected.is_permanent = metadata.is_permanent;

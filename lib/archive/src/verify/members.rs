@@ -20,6 +20,7 @@ fn hash(name: &str) -> u128 {
 
 /// What the list says of a name.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says a thing of its own")]
 pub(super) struct Entry {
     pub(super) listed: bool,
     pub(super) incremented: bool,

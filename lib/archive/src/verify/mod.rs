@@ -228,7 +228,7 @@ pub async fn plan(archive: &Archive, options: Options, memory: Memory) -> Result
             keys.extend(parts.into_iter().chain(small));
         }
     }
-    keys.extend(segment::stretches(&run).into_iter().flat_map(|stretch| stretch.keys()));
+    keys.extend(segment::stretches(&run).into_iter().flat_map(segment::Stretch::keys));
     keys.extend(run.inventory.others().filter(|key| !run.is_known(key)).map(str::to_owned));
     keys.sort();
     keys.dedup();

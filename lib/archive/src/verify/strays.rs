@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use flotilla::Result;
 
 use super::{Finding, Rule, Run, held};
@@ -11,8 +12,13 @@ use crate::names::{self, Object};
 use crate::retention::Intent;
 use crate::wal::WalFile;
 
-/// How long a writer may take from an object to its sums.
-const WRITING: Duration = Duration::from_secs(300);
+/// How long writers may take from an object to its sums, and from a segment to the one before it.
+const WRITING: Duration = Duration::from_mins(5);
+
+/// Whether something was written just now, or after this run began.
+pub(super) fn is_young(run: &Run, written: DateTime<Utc>) -> bool {
+    (run.now - written).to_std().is_ok_and(|age| age < WRITING) || written > run.now
+}
 
 /// Sums without an object, objects without sums, backups without a sentinel, objects that nobody knows.
 pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
@@ -132,10 +138,7 @@ fn hours(age: std::time::Duration) -> String {
 async fn without_sums(run: &Run, standing: &[&Backup]) -> Result<()> {
     let has = |key: &str| run.inventory.get(&names::sidecar(key)).is_some();
     let had = |key: &str| held(&run.memory).get(&names::sidecar(key)).is_some();
-    let is_young = |key: &str| {
-        let age = run.inventory.get(key).and_then(|meta| (run.now - meta.modified).to_std().ok());
-        age.is_none_or(|age| age < WRITING)
-    };
+    let is_young = |key: &str| run.inventory.get(key).is_some_and(|meta| is_young(run, meta.modified));
     let mut suspects: Vec<String> = Vec::new();
     for backup in standing {
         let (documents, parts) = run.inventory.of_backup(&backup.name);

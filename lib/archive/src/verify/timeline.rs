@@ -1,11 +1,11 @@
 //! Histories that must agree, and segments that must be there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flotilla::Result;
 use futures_util::TryStreamExt as _;
 
-use super::{Finding, Rule, Run, segment};
+use super::{Finding, Rule, Run, segment, strays};
 use crate::catalog::Backup;
 use crate::codec::Codec;
 use crate::names;
@@ -15,10 +15,10 @@ use crate::wal::{History, Segment, Timeline, WalFile};
 /// Checks the ways, and looks for gaps on each.
 pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
     histories(run);
-    let newest = segment::newest(run);
+    let under_way = UnderWay::of(run);
     let mut missing: BTreeSet<Segment> = BTreeSet::new();
     let mut faint: BTreeSet<Segment> = BTreeSet::new();
-    for (timeline, newest) in &newest {
+    for (timeline, newest) in &under_way.newest {
         let Some(way) = run.catalog.way_to(*timeline).or_else(|| Some(History::first(*timeline))) else { continue };
         let is_on_way =
             |backup: &&&Backup| way.leaves(backup.timeline()).is_some_and(|left| backup.sentinel.start_lsn < left);
@@ -39,7 +39,7 @@ pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
         let into = if first.is_some() { &mut missing } else { &mut faint };
         for number in from..*newest {
             let segment = way.segment(number, run.catalog.size);
-            if run.catalog.segment(segment).is_none() {
+            if run.catalog.segment(segment).is_none() && !under_way.has(run, segment, None) {
                 into.insert(segment);
             }
         }
@@ -47,7 +47,8 @@ pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
     for backup in standing {
         let way = run.catalog.way_to(backup.timeline()).unwrap_or_else(|| History::first(backup.timeline()));
         let (start, finish) = (backup.sentinel.start_lsn, backup.sentinel.finish_lsn);
-        missing.extend(way.segments(start, finish, run.catalog.size).filter(|s| run.catalog.segment(*s).is_none()));
+        let lacks = |s: &Segment| run.catalog.segment(*s).is_none() && !under_way.has(run, *s, Some(backup));
+        missing.extend(way.segments(start, finish, run.catalog.size).filter(lacks));
     }
     for gap in gaps(run, &missing).await? {
         run.find(
@@ -63,6 +64,36 @@ pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
         run.find(Finding::warning(Rule::Missing, names::BACKUPS, "there is no backup, so nothing can be restored"));
     }
     Ok(())
+}
+
+/// Where the log is still being archived: WAL-G finishes a backup before its last segment is there, and
+/// archives many segments at once, in no order.
+struct UnderWay {
+    /// The newest segment of each timeline that wasn't written just now.
+    settled: BTreeMap<Timeline, u64>,
+    newest: BTreeMap<Timeline, u64>,
+}
+
+impl UnderWay {
+    fn of(run: &Run) -> Self {
+        let mut settled: BTreeMap<Timeline, u64> = BTreeMap::new();
+        for (segment, key) in run.inventory.segments() {
+            if !run.inventory.get(key).is_some_and(|meta| strays::is_young(run, meta.modified)) {
+                let number = settled.entry(segment.timeline).or_default();
+                *number = (*number).max(segment.number);
+            }
+        }
+        Self { settled, newest: segment::newest(run) }
+    }
+
+    /// Whether a segment that isn't there may be about to come.
+    fn has(&self, run: &Run, segment: Segment, backup: Option<&Backup>) -> bool {
+        let is_behind = |known: &BTreeMap<Timeline, u64>| {
+            known.get(&segment.timeline).is_none_or(|number| segment.number > *number)
+        };
+        let is_last = backup.is_some_and(|backup| strays::is_young(run, backup.written));
+        is_behind(&self.settled) && (is_last || !is_behind(&self.newest))
+    }
 }
 
 fn told((first, last): (Segment, Segment)) -> String {
