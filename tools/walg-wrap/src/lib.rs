@@ -4,6 +4,7 @@ mod cluster;
 mod fetch;
 mod progress;
 mod push;
+mod retain;
 mod verify;
 mod wal_fetch;
 mod wal_push;
@@ -40,6 +41,9 @@ enum Verbs {
     /// Read archives and say what a restore would stumble over
     #[command(after_help = verify::VERB.help(), after_long_help = verify::VERB.long_help())]
     Verify(verify::Args),
+    /// Retire old backups, and WAL that nothing needs any more
+    #[command(after_help = retain::VERB.help(), after_long_help = retain::VERB.long_help())]
+    Retain(retain::Args),
     /// Put a file of the WAL into the archive; for `archive_command`
     #[command(after_help = wal_push::VERB.help(), after_long_help = wal_push::VERB.long_help())]
     WalPush(wal_push::Args),
@@ -50,7 +54,7 @@ enum Verbs {
 
 impl Tool for Cli {
     const NAME: &'static str = "walg-wrap";
-    const VERBS: &'static [Verb] = &[push::VERB, fetch::VERB, verify::VERB, wal_push::VERB, wal_fetch::VERB];
+    const VERBS: &'static [Verb] = &[push::VERB, fetch::VERB, verify::VERB, retain::VERB, wal_push::VERB, wal_fetch::VERB];
 
     fn global(&self) -> &Global {
         &self.global
@@ -61,6 +65,7 @@ impl Tool for Cli {
             Verbs::Push(_) => &push::VERB,
             Verbs::Fetch(_) => &fetch::VERB,
             Verbs::Verify(_) => &verify::VERB,
+            Verbs::Retain(_) => &retain::VERB,
             Verbs::WalPush(_) => &wal_push::VERB,
             Verbs::WalFetch(_) => &wal_fetch::VERB,
         }
@@ -72,6 +77,7 @@ impl Tool for Cli {
                 Verbs::Push(args) => push::run(&cx, args).await,
                 Verbs::Fetch(args) => fetch::run(&cx, args).await,
                 Verbs::Verify(args) => verify::run(&cx, args).await,
+                Verbs::Retain(args) => retain::run(&cx, args).await,
                 Verbs::WalPush(args) => wal_push::run(&cx, args).await,
                 Verbs::WalFetch(args) => wal_fetch::run(&cx, args).await,
             }

@@ -19,6 +19,7 @@ use super::sort::{Sorter, Stored};
 use crate::archive::{Archive, Sealed};
 use crate::documents::{DATE_FORMAT, FilesWriter, Metadata, Sentinel, TablespaceSpec};
 use crate::names::{self, BackupName};
+use crate::retention;
 use crate::store::Over;
 use crate::tarball::{Member, TarWriter};
 use crate::wal::Lsn;
@@ -239,7 +240,7 @@ impl Taken {
 }
 
 /// Makes what was taken a backup: its documents, and the sentinel last. The WAL that it needs must be
-/// in the archive by now.
+/// in the archive by now. Refused when retention has taken what it stands on meanwhile.
 pub async fn seal(archive: &Archive, taken: Taken, how: Describe) -> Result<Sentinel> {
     let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let spec = TablespaceSpec { base_prefix: how.data_dir.clone(), locations: taken.locations.clone() };
@@ -272,12 +273,15 @@ pub async fn seal(archive: &Archive, taken: Taken, how: Describe) -> Result<Sent
     let metadata = Metadata::of(&sentinel).ok_or_else(|| Error::internal("a backup without times"))?;
     let system = Some(taken.system);
     let name = taken.name.clone();
+    let parent = taken.parent.as_deref().map(|parent| parent.name.clone());
+    let parts: Vec<String> = taken.packed.iter().map(|part| part.name.clone()).collect();
     archive.write_plain(&names::metadata(&name), metadata.to_json().into(), Over::Replace, system).await?;
     failpoint::hit("push.metadata");
     archive
         .write_document(&names::files_metadata(&name), Over::Replace, system, move |sink| list(&taken, sink))
         .await?;
     failpoint::hit("push.files_metadata");
+    retention::check_footing(archive, &name, parent.as_ref(), &parts).await?;
     archive.write_plain(&names::sentinel(&name), sentinel.to_json().into(), Over::Replace, system).await?;
     failpoint::hit("push.sentinel");
     Ok(sentinel)

@@ -1,76 +1,252 @@
 //! Deletes what is planned.
 
-use flotilla::{Result, failpoint};
+use std::collections::BTreeSet;
 
-use super::{Intent, Plan};
+use chrono::Utc;
+use flotilla::{Code, Error, Result, failpoint};
+use futures_util::TryStreamExt as _;
+use tokio::time::Instant;
+
+use super::intent::RENEWAL;
+use super::{By, Gone, Group, Intent, Plan, Policy, WalGone, clock, plan, probe};
 use crate::archive::Archive;
-use crate::names::{self, BackupName};
-use crate::wal::Timeline;
+use crate::names::{self, BackupName, Object};
+use crate::store::{Entry, Listing};
 
 /// How many objects are deleted at once.
 const AT_ONCE: usize = 500;
+/// How often a plan is made anew because the archive has changed meanwhile.
+const ATTEMPTS: usize = 3;
 
 /// A step that was done.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
+    /// What will be done, as it is known when nothing can be added any more.
+    Planned(&'a Plan),
     /// A backup is gone.
-    Backup(&'a BackupName),
+    Backup(&'a Gone),
+    /// A chain stays after all: a backup that stands on it has been begun.
+    Spared(&'a Group),
     /// A backup that was never finished is gone.
-    Garbage(&'a BackupName),
+    Garbage(&'a Gone),
     /// Old files of a timeline's log are gone.
-    Wal(Timeline),
+    Wal(&'a WalGone),
     /// Sums of what had gone are gone.
-    Sums,
+    Sums(&'a [(String, u64)]),
 }
 
-/// Deletes what is planned, and tells of each step when it is done. Each backup's sentinel goes first,
-/// so that what is listed can be restored at any time; sums go last.
+/// What deleting came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether anything was deleted.
+    pub changed: bool,
+    /// Chains that stayed after all.
+    pub spared: usize,
+}
+
+/// Deletes what the policy lets go, and tells of each step when it is done. Each backup's sentinel goes
+/// first, so that what is listed can be restored at any time; the log goes last. `outcome` is true of
+/// what was done also when this ends in an error.
 ///
-/// Failpoints: `retain.intent`, `retain.sentinel`, `retain.parts`, `retain.backup`, `retain.wal`,
-/// `retain.sums`.
+/// Failpoints: `retain.intent`, `retain.sentinel`, `retain.parts`, `retain.backup`, `retain.garbage`,
+/// `retain.wal`, `retain.wal_sums`, `retain.sums`.
 pub async fn delete(
     archive: &Archive,
-    plan: &Plan,
+    policy: &Policy,
+    by: &By,
+    outcome: &mut Outcome,
     done: &mut (dyn FnMut(Step<'_>) -> Result<()> + Send),
 ) -> Result<()> {
-    if plan.is_empty() {
+    let first = plan(archive, policy).await?;
+    if first.is_empty() {
+        done(Step::Planned(&first))?;
+        // Everything that an earlier run had begun is done.
+        if Intent::read(archive).await?.is_some() {
+            let now = probe::clock(archive).await?;
+            Intent::check_alone(archive, by, now).await?;
+            Intent::remove(archive).await?;
+        }
         return Ok(());
     }
-    let all = plan.backups.iter().chain(&plan.garbage);
-    let intent = Intent::new(all.clone().map(|(name, _)| name.clone()), plan.wal_before);
+    let store = probe::clock(archive).await?;
+    clock::compare(store, Utc::now())?;
+    Intent::check_alone(archive, by, store).await?;
+    let before = Intent::read(archive).await?;
+    let mut intent = Intent::of(&first, by);
     intent.write(archive).await?;
     failpoint::hit("retain.intent");
-    for (name, gone) in &plan.backups {
-        let (sentinel, rest) = gone.keys.split_at(1);
-        remove(archive, sentinel).await?;
-        failpoint::hit("retain.sentinel");
-        for some in rest.chunks(AT_ONCE.min(rest.len().div_ceil(2).max(1))) {
-            remove(archive, some).await?;
-            failpoint::hit("retain.parts");
+    let mut claim = Claim { archive, by, intent: intent.clone(), before, renewed: Instant::now() };
+    let mut settled = None;
+    for _ in 0..ATTEMPTS {
+        let again = plan(archive, policy).await;
+        let again = match again {
+            Ok(again) => again,
+            Err(error) => return Err(claim.give_up(error).await),
+        };
+        let needed = Intent::of(&again, by);
+        if intent.holds(&needed) {
+            settled = Some(again);
+            break;
         }
-        remove_sums(archive, &gone.keys).await?;
-        failpoint::hit("retain.backup");
-        done(Step::Backup(name))?;
+        intent = intent.with(needed);
+        intent.write(archive).await?;
+        claim.intent = intent.clone();
     }
-    for (name, gone) in &plan.garbage {
-        remove(archive, &gone.keys).await?;
-        remove_sums(archive, &gone.keys).await?;
-        done(Step::Garbage(name))?;
+    let Some(settled) = settled else {
+        let moved = Error::new(Code::LockHeld, "the archive changes faster than it is read; nothing was deleted")
+            .hint("Run it again when no other retention is at work there.");
+        return Err(claim.give_up(moved).await);
+    };
+    if let Err(error) = done(Step::Planned(&settled)) {
+        return Err(claim.give_up(error).await);
     }
-    for (timeline, (_, _, gone)) in &plan.wal {
-        for some in gone.keys.chunks(AT_ONCE) {
+    match all(&mut claim, &settled, outcome, done).await {
+        Ok(()) => Intent::remove(archive).await,
+        // What was begun is to be completed.
+        Err(error) if outcome.changed => Err(error),
+        Err(error) => Err(claim.give_up(error).await),
+    }
+}
+
+async fn all(
+    claim: &mut Claim<'_>,
+    plan: &Plan,
+    outcome: &mut Outcome,
+    done: &mut (dyn FnMut(Step<'_>) -> Result<()> + Send),
+) -> Result<()> {
+    let archive = claim.archive;
+    for gone in &plan.garbage {
+        claim.renew().await?;
+        // Finished this moment after all, by a program that doesn't look at the note.
+        if is_listed(archive, &gone.name).await? {
+            continue;
+        }
+        outcome.changed = true;
+        parts(claim, &gone.keys).await?;
+        remove_sums(archive, &gone.keys).await?;
+        failpoint::hit("retain.garbage");
+        done(Step::Garbage(gone))?;
+    }
+    for group in &plan.groups {
+        claim.renew().await?;
+        if is_in_use(archive, plan, group).await? {
+            outcome.spared += 1;
+            done(Step::Spared(group))?;
+            continue;
+        }
+        for gone in &group.backups {
+            let (sentinel, rest) = gone.keys.split_at(1);
+            remove(archive, sentinel).await?;
+            outcome.changed = true;
+            failpoint::hit("retain.sentinel");
+            parts(claim, rest).await?;
+            remove_sums(archive, &gone.keys).await?;
+            failpoint::hit("retain.backup");
+            done(Step::Backup(gone))?;
+        }
+    }
+    // A chain that stays needs the log that would have gone with it.
+    let wal: &[WalGone] = if outcome.spared > 0 { &[] } else { &plan.wal };
+    for gone in wal {
+        let keys: Vec<String> = gone.keys.iter().map(|(_, key)| key.clone()).collect();
+        for some in keys.chunks(AT_ONCE) {
+            claim.renew().await?;
+            outcome.changed = true;
             remove(archive, some).await?;
             failpoint::hit("retain.wal");
             remove_sums(archive, some).await?;
+            failpoint::hit("retain.wal_sums");
         }
-        done(Step::Wal(*timeline))?;
+        done(Step::Wal(gone))?;
     }
-    if !plan.sums.keys.is_empty() {
-        remove(archive, &plan.sums.keys).await?;
-        done(Step::Sums)?;
+    if !plan.sums.is_empty() {
+        outcome.changed = true;
+        for some in plan.sums.chunks(AT_ONCE) {
+            claim.renew().await?;
+            archive.store().delete(some.iter().map(|(key, _)| key.as_str())).await?;
+        }
+        done(Step::Sums(&plan.sums))?;
     }
     failpoint::hit("retain.sums");
-    Intent::remove(archive).await
+    Ok(())
+}
+
+/// The note that says who deletes what.
+struct Claim<'a> {
+    archive: &'a Archive,
+    by: &'a By,
+    intent: Intent,
+    /// What an earlier run has left.
+    before: Option<Intent>,
+    renewed: Instant,
+}
+
+impl Claim<'_> {
+    /// Says so again where that is due; ends when somebody else has taken over.
+    async fn renew(&mut self) -> Result<()> {
+        if self.renewed.elapsed() < RENEWAL {
+            return Ok(());
+        }
+        if !Intent::is_ours(self.archive, self.by).await? {
+            return Err(Error::new(Code::StateMoved, "somebody else has begun to retire backups of this archive")
+                .hint("What was begun is completed by them, or by the next run."));
+        }
+        self.intent.write(self.archive).await?;
+        self.renewed = Instant::now();
+        Ok(())
+    }
+
+    /// Takes the note back: nothing was deleted.
+    async fn give_up(self, error: Error) -> Error {
+        let back = match &self.before {
+            Some(before) => before.write(self.archive).await,
+            None => Intent::remove(self.archive).await,
+        };
+        if let Err(left) = back {
+            tracing::warn!("the note of what was to be deleted stays until the next run: {left}");
+        }
+        error
+    }
+}
+
+/// Whether a backup has been begun since, by whoever doesn't look at the note, that stands on one of these.
+async fn is_in_use(archive: &Archive, plan: &Plan, group: &Group) -> Result<bool> {
+    let going: BTreeSet<&BackupName> = group.backups.iter().map(|gone| &gone.name).collect();
+    let mut entries = archive.store().list(Listing::of(names::BACKUPS).flat());
+    while let Some(entry) = entries.try_next().await? {
+        let name = match &entry {
+            Entry::Folder(key) => {
+                key.strip_prefix(names::BACKUPS).and_then(|name| name.strip_suffix('/')?.parse::<BackupName>().ok())
+            }
+            Entry::Object(meta) => match Object::of(&meta.key, crate::wal::SegmentSize::DEFAULT) {
+                Object::Sentinel(name) => Some(name),
+                _ => None,
+            },
+        };
+        let Some(name) = name.filter(|name| !plan.seen.contains(name)) else { continue };
+        if going.iter().any(|parent| name.parent_digits() == Some(parent.start_digits())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn is_listed(archive: &Archive, name: &BackupName) -> Result<bool> {
+    match archive.store().head(&names::sentinel(name)).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_absent() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes what a sentinel has made a backup.
+async fn parts(claim: &mut Claim<'_>, keys: &[String]) -> Result<()> {
+    for some in keys.chunks(AT_ONCE.min(keys.len().div_ceil(2).max(1))) {
+        claim.renew().await?;
+        remove(claim.archive, some).await?;
+        failpoint::hit("retain.parts");
+    }
+    Ok(())
 }
 
 async fn remove(archive: &Archive, keys: &[String]) -> Result<()> {
@@ -79,5 +255,8 @@ async fn remove(archive: &Archive, keys: &[String]) -> Result<()> {
 
 async fn remove_sums(archive: &Archive, keys: &[String]) -> Result<()> {
     let sums: Vec<String> = keys.iter().map(|key| names::sidecar(key)).collect();
-    remove(archive, &sums).await
+    for some in sums.chunks(AT_ONCE) {
+        remove(archive, some).await?;
+    }
+    Ok(())
 }

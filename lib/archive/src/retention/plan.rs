@@ -1,64 +1,19 @@
 //! The plan.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use flotilla::Result;
-use futures_util::TryStreamExt as _;
+use chrono::{DateTime, Utc};
+use flotilla::{Code, Error, Result};
 
-use super::Intent;
+use super::keep::{Keep, decide};
+use super::objects::Objects;
+use super::sound::Soundness;
+use super::{Intent, Policy, Reason, clock};
 use crate::archive::Archive;
-use crate::catalog::{Backup, Catalog};
+use crate::catalog::Catalog;
 use crate::names::{self, BackupName, Object};
-use crate::store::{Entry, Listing};
-use crate::wal::{History, Timeline};
-
-/// What is to be kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// The newest full backups, with all that stand on them.
-    pub full: Option<usize>,
-    /// What it takes to restore any moment of so many days.
-    pub days: Option<u32>,
-    /// Restorable full backups that stay whatever else is said; at least one does.
-    pub least: usize,
-    /// Backups without a sentinel go when nothing was added to them for so long.
-    pub garbage_after: Duration,
-    /// Now.
-    pub now: DateTime<Utc>,
-}
-
-/// Why a backup stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It is one of the newest.
-    Count,
-    /// The days that are to be kept begin with it or lie behind it.
-    Window,
-    /// It is one of the restorable ones that always stay.
-    Least,
-    /// It is permanent, or a permanent one stands on it.
-    Permanent,
-    /// A backup that is being made stands on it.
-    Underway,
-    /// It can't be understood, so nobody knows what stands on it.
-    Unreadable,
-}
-
-impl Reason {
-    /// The word for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Window => "window",
-            Self::Least => "least",
-            Self::Permanent => "permanent",
-            Self::Underway => "underway",
-            Self::Unreadable => "unreadable",
-        }
-    }
-}
+use crate::wal::{Segment, SegmentSize, Timeline};
 
 /// A backup that stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,231 +22,258 @@ pub struct Kept {
     pub name: BackupName,
     /// Why.
     pub reason: Reason,
+    /// When it ended; of one that can't be understood or isn't finished, unknown.
+    pub finished: Option<DateTime<Utc>>,
 }
 
-/// Objects that go together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A backup that goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
-    /// Their keys, in the order in which they go.
+    /// Its name.
+    pub name: BackupName,
+    /// The keys of its objects: the sentinel first, where there is one.
     pub keys: Vec<String>,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// When it ended.
+    pub finished: Option<DateTime<Utc>>,
+}
+
+/// Finished backups that go together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The backups: none before what stands on it.
+    pub backups: Vec<Gone>,
+}
+
+/// Files of a timeline's log that go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WalGone {
+    /// The timeline.
+    pub timeline: Timeline,
+    /// The name of the first.
+    pub first: String,
+    /// The name of the last.
+    pub last: String,
+    /// The keys, with the numbers of their segments, the oldest first.
+    pub keys: Vec<(u64, String)>,
     /// Their size in bytes.
     pub bytes: u64,
 }
 
-/// What goes.
+/// What goes, and what stays.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Backups that stay, the oldest first.
     pub kept: Vec<Kept>,
-    /// Finished backups, in the order in which they go: none before what stands on it.
-    pub backups: Vec<(BackupName, Gone)>,
+    /// Finished backups that go.
+    pub groups: Vec<Group>,
     /// Backups that were never finished, or whose deletion was cut off.
-    pub garbage: Vec<(BackupName, Gone)>,
-    /// Files of the log by timeline, with the first and the last.
-    pub wal: BTreeMap<Timeline, (String, String, Gone)>,
-    /// Sums whose objects were deleted earlier.
-    pub sums: Gone,
+    pub garbage: Vec<Gone>,
+    /// The log that goes.
+    pub wal: Vec<WalGone>,
+    /// The keys of sums whose objects were deleted earlier, and their size.
+    pub sums: Vec<(String, u64)>,
+    /// Objects that nobody knows, and their size. They stay.
+    pub unknown: Vec<(String, u64)>,
     /// Segments with a lower number are older than all that stays.
     pub wal_before: u64,
+    /// When the oldest backup that the log is kept for ended.
+    pub since: Option<DateTime<Utc>>,
+    /// Every backup of which there was anything when this was planned.
+    pub(super) seen: BTreeSet<BackupName>,
 }
 
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.backups.is_empty() && self.garbage.is_empty() && self.wal.is_empty() && self.sums.keys.is_empty()
+        self.groups.is_empty() && self.garbage.is_empty() && self.wal.is_empty() && self.sums.is_empty()
     }
 }
 
-/// Plans.
+/// Plans. Changes nothing.
 pub async fn plan(archive: &Archive, policy: &Policy) -> Result<Plan> {
     // Listed first: what is written from now on isn't in the plan.
-    let mut objects: BTreeMap<String, (u64, DateTime<Utc>)> = BTreeMap::new();
-    let mut entries = archive.store().list(Listing::of(""));
-    while let Some(entry) = entries.try_next().await? {
-        if let Entry::Object(meta) = entry {
-            objects.insert(meta.key, (meta.size, meta.modified));
-        }
-    }
+    let objects = Objects::list(archive).await?;
     let catalog = Catalog::load(archive).await?;
+    let objects = objects.sized(catalog.size);
+    check_names(&catalog)?;
+    check_system(archive, &catalog).await?;
+    clock::check(&catalog, &objects, policy.now)?;
     let intent = Intent::read(archive).await?;
-    let mut plan = Plan::default();
-    let size = catalog.size;
-    let of = |name: &BackupName| {
-        let folder = format!("{}{name}/", names::BACKUPS);
-        let inside = objects.range(folder.clone()..).take_while(|(key, _)| key.starts_with(&folder));
-        inside.map(|(key, meta)| (key.clone(), *meta)).collect::<Vec<_>>()
-    };
-
-    // What was begun and not finished: young ones may be under way, and need their parents and the log.
-    let mut underway = Vec::new();
-    for name in &catalog.unfinished {
-        let inside = of(name);
-        let newest = inside.iter().map(|(_, (_, modified))| *modified).max();
-        let old =
-            newest.is_some_and(|newest| (policy.now - newest).to_std().is_ok_and(|age| age > policy.garbage_after));
-        if old || intent.as_ref().is_some_and(|intent| intent.names(name)) {
-            let bytes = inside.iter().map(|(_, (bytes, _))| bytes).sum();
-            let keys = inside.into_iter().map(|(key, _)| key).collect();
-            plan.garbage.push((name.clone(), Gone { keys, bytes }));
-        } else {
-            underway.push(name.clone());
-        }
-    }
-    let reasons = reasons(&catalog, policy, &underway);
-    for backup in catalog.backups.iter().rev() {
-        if reasons.contains_key(&backup.name) {
-            continue;
-        }
-        let sentinel = names::sentinel(&backup.name);
-        let mut bytes = objects.get(&sentinel).map_or(0, |(bytes, _)| *bytes);
-        let mut keys = vec![sentinel];
-        for (key, (size, _)) in of(&backup.name) {
-            bytes += size;
-            keys.push(key);
-        }
-        plan.backups.push((backup.name.clone(), Gone { keys, bytes }));
-    }
-    children_first(&catalog, &mut plan.backups);
+    let (garbage, underway) = unfinished(&catalog, &objects, policy, intent.as_ref());
+    let mut sound = Soundness::new(archive, &catalog, &objects);
+    let keep = decide(&catalog, &objects, &mut sound, policy, &underway).await?;
+    let mut plan = Plan { garbage, wal_before: keep.wal_before(), since: keep.since(), ..Plan::default() };
     for backup in &catalog.backups {
-        if let Some(reason) = reasons.get(&backup.name) {
-            plan.kept.push(Kept { name: backup.name.clone(), reason: *reason });
+        if let Some(reason) = keep.reasons.get(&backup.name) {
+            plan.kept.push(Kept { name: backup.name.clone(), reason: *reason, finished: Some(backup.finished()) });
         }
     }
-    plan.kept
-        .extend(catalog.unreadable.iter().map(|(name, _)| Kept { name: name.clone(), reason: Reason::Unreadable }));
-
-    plan.wal_before = wal_before(&catalog, &reasons, &underway);
-    let permanent = permanent(&catalog);
-    for (key, (bytes, _)) in &objects {
-        let (number, timeline, name) = match Object::of(key, size) {
-            Object::Wal { file, .. } => match file.number() {
-                Some(number) => (number, file.timeline(), file.to_string()),
-                // Histories are small, and the way through them may be needed by anything.
-                None => continue,
-            },
-            Object::WalExtra(name) => match extra(&name, size) {
-                Some((number, timeline)) => (number, timeline, name),
-                None => continue,
-            },
-            _ => continue,
-        };
-        if number >= plan.wal_before || permanent.contains(&number) {
-            continue;
-        }
-        let (_, last, gone) = plan.wal.entry(timeline).or_insert_with(|| (name.clone(), name.clone(), Gone::default()));
-        *last = name;
-        gone.keys.push(key.clone());
-        gone.bytes += bytes;
+    let unknown = |name: &BackupName, reason| Kept { name: name.clone(), reason, finished: None };
+    plan.kept.extend(catalog.unreadable.iter().map(|(name, _)| unknown(name, Reason::Unreadable)));
+    plan.kept.extend(underway.iter().map(|name| unknown(name, Reason::Underway)));
+    let finished = catalog.backups.iter().map(|backup| &backup.name);
+    let others = catalog.unreadable.iter().map(|(name, _)| name).chain(&catalog.unfinished);
+    plan.seen = finished.chain(others).cloned().collect();
+    plan.groups = groups(&catalog, &objects, &keep);
+    plan.wal = wal(&objects, &catalog, &keep);
+    let takes_something = !plan.groups.is_empty() || !plan.wal.is_empty();
+    if takes_something && !keep.is_restorable {
+        return Err(Error::refused("no full backup in the archive can be restored; nothing was touched")
+            .hint("`walg-wrap verify` says why. Take a new one with `walg-wrap push` before old ones go."));
     }
-    plan.sums = sums(&objects, &catalog, &plan);
+    plan.sums = sums(&objects, &catalog, &keep, &plan);
+    let strangers = objects.all.values().filter(|meta| matches!(objects.of(&meta.key), Object::Unknown(_)));
+    plan.unknown = strangers.map(|meta| (meta.key.clone(), meta.size)).collect();
     Ok(plan)
 }
 
-/// Why each backup stays that does.
-fn reasons(catalog: &Catalog, policy: &Policy, underway: &[BackupName]) -> BTreeMap<BackupName, Reason> {
-    let mut reasons: BTreeMap<BackupName, Reason> = BTreeMap::new();
-    let fulls: Vec<&Backup> = catalog.backups.iter().filter(|backup| !backup.is_delta()).collect();
-    let mut keep = |backup: &Backup, reason| {
-        reasons.entry(backup.name.clone()).or_insert(reason);
-        for other in catalog.descendants(backup) {
-            reasons.entry(other.name.clone()).or_insert(reason);
-        }
+/// Refuses an archive whose segments are of another size than is known of it: what is old goes by their
+/// numbers.
+fn check_names(catalog: &Catalog) -> Result<()> {
+    let bytes = catalog.size.bytes();
+    let fits = |name: &BackupName, at: u64| {
+        name.start(catalog.size)
+            .is_ok_and(|segment| segment.number == at / bytes || segment.number == at.saturating_sub(1) / bytes)
     };
-    let ordinary: Vec<&&Backup> = fulls.iter().filter(|backup| !backup.is_permanent()).collect();
-    if let Some(count) = policy.full {
-        ordinary.iter().rev().take(count).for_each(|backup| keep(backup, Reason::Count));
+    match catalog.backups.iter().find(|backup| !fits(&backup.name, backup.sentinel.start_lsn.0)) {
+        None => Ok(()),
+        Some(backup) => Err(Error::refused(format!(
+            "{} begins at {}, which isn't where segments of {bytes} bytes have its name; nothing was touched",
+            backup.name, backup.sentinel.start_lsn
+        ))
+        .hint("Segments of another size are known from the first file that `walg-wrap wal-push` archives.")),
     }
-    if let Some(days) = policy.days {
-        let begin = policy.now - TimeDelta::days(i64::from(days));
-        // The newest that was there when the window began, and everything since.
-        let first = ordinary.iter().rposition(|backup| backup.finished() <= begin).unwrap_or(0);
-        ordinary[first.min(ordinary.len())..].iter().for_each(|backup| keep(backup, Reason::Window));
+}
+
+/// Refuses an archive that several clusters have written to.
+async fn check_system(archive: &Archive, catalog: &Catalog) -> Result<()> {
+    let pin = archive.pin().await?.map(|pin| pin.system_identifier);
+    let said = catalog.backups.iter().filter_map(|backup| backup.sentinel.system_identifier);
+    let all: BTreeSet<String> = said.map(|system| system.to_string()).chain(pin).collect();
+    if all.len() < 2 {
+        return Ok(());
     }
-    let restorable = fulls.iter().rev().filter(|backup| is_restorable(catalog, backup));
-    restorable.take(policy.least.max(1)).for_each(|backup| keep(backup, Reason::Least));
-    for backup in &catalog.backups {
-        let mut chain = |backup: &Backup, reason| {
-            // What it stands on; where that is broken, as much as there is.
-            let chain = catalog.chain(backup).unwrap_or_else(|_| vec![]);
-            for below in chain.iter().map(|below| &below.name).chain([&backup.name]) {
-                reasons.entry(below.clone()).or_insert(reason);
+    let all: Vec<String> = all.into_iter().collect();
+    let what = format!("the archive holds backups of several systems ({}); nothing was touched", all.join(", "));
+    Err(Error::new(Code::WrongSystem, what)
+        .hint("Find out who else writes there: of their WAL, files of the same name have replaced each other.")
+        .exits(flotilla::exit::Exit::Refused))
+}
+
+/// What was begun and not finished: what is to be cleared away, and what may be under way.
+fn unfinished(
+    catalog: &Catalog,
+    objects: &Objects,
+    policy: &Policy,
+    intent: Option<&Intent>,
+) -> (Vec<Gone>, Vec<BackupName>) {
+    let (mut garbage, mut underway) = (Vec::new(), Vec::new());
+    let latest = clock::latest(objects, policy.now);
+    for name in &catalog.unfinished {
+        let inside: Vec<_> = objects.of_backup(name).collect();
+        let newest = inside.iter().map(|meta| meta.modified).max();
+        let age = newest.map(|newest| (latest - newest).to_std().unwrap_or_default());
+        let is_cut_off = intent.is_some_and(|intent| intent.names(name));
+        match age {
+            // A folder with nothing of ours in it, or one that has appeared this moment.
+            None if objects.all.keys().any(|key| key.starts_with(&format!("{}{name}/", names::BACKUPS))) => {}
+            Some(age) if is_cut_off || age > policy.garbage_after => {
+                let bytes = inside.iter().map(|meta| meta.size).sum();
+                let keys = inside.into_iter().map(|meta| meta.key.clone()).collect();
+                garbage.push(Gone { name: name.clone(), keys, bytes, finished: None });
             }
-        };
-        if backup.is_permanent() {
-            chain(backup, Reason::Permanent);
-        }
-        if underway.iter().any(|name| name.parent_digits() == Some(backup.name.start_digits())) {
-            chain(backup, Reason::Underway);
+            _ => underway.push(name.clone()),
         }
     }
-    reasons
+    (garbage, underway)
 }
 
-/// Whether its chain and the log that it needs to become consistent are there.
-fn is_restorable(catalog: &Catalog, backup: &Backup) -> bool {
-    let way = catalog.way_to(backup.timeline()).unwrap_or_else(|| History::first(backup.timeline()));
-    let (start, finish) = (backup.sentinel.start_lsn, backup.sentinel.finish_lsn);
-    catalog.chain(backup).is_ok()
-        && way.segments(start, finish, catalog.size).all(|segment| catalog.segment(segment).is_some())
-}
-
-/// The number of the first segment that something which stays needs from there on. 0 where nothing does.
-fn wal_before(catalog: &Catalog, reasons: &BTreeMap<BackupName, Reason>, underway: &[BackupName]) -> u64 {
-    let number = |name: &BackupName| name.start(catalog.size).map_or(0, |segment| segment.number);
-    let kept = catalog.backups.iter().filter(|backup| !backup.is_permanent() && reasons.contains_key(&backup.name));
-    let kept = kept.map(|backup| number(&backup.name).min(backup.sentinel.start_lsn.0 / catalog.size.bytes()));
-    let others = catalog.unreadable.iter().map(|(name, _)| name).chain(underway).map(number);
-    // One that is permanent and alone is what all of the log continues.
-    let alone = catalog.backups.iter().all(Backup::is_permanent);
-    if alone { 0 } else { kept.chain(others).min().unwrap_or(0) }
-}
-
-/// The numbers of the segments that permanent backups need to become consistent.
-fn permanent(catalog: &Catalog) -> BTreeSet<u64> {
-    let permanent = catalog.backups.iter().filter(|backup| backup.is_permanent());
-    let ranges = permanent.map(|backup| {
-        let (first, last) = backup.needs(catalog.size);
-        first.number.saturating_sub(1)..=last.number
+/// Finished backups that go, chain by chain.
+fn groups(catalog: &Catalog, objects: &Objects, keep: &Keep) -> Vec<Group> {
+    let going = |name: &BackupName| !keep.reasons.contains_key(name);
+    let mut all: BTreeMap<String, Vec<(u32, Gone)>> = BTreeMap::new();
+    for backup in catalog.backups.iter().filter(|backup| going(&backup.name)) {
+        let sentinel = names::sentinel(&backup.name);
+        let mut bytes = objects.all.get(&sentinel).map_or(0, |meta| meta.size);
+        let mut keys = vec![sentinel];
+        for meta in objects.of_backup(&backup.name) {
+            bytes += meta.size;
+            keys.push(meta.key.clone());
+        }
+        let full = backup.sentinel.delta_full_name.clone().unwrap_or_else(|| backup.name.to_string());
+        let depth = backup.sentinel.delta_count.unwrap_or(0);
+        let gone = Gone { name: backup.name.clone(), keys, bytes, finished: Some(backup.finished()) };
+        all.entry(full).or_default().push((depth, gone));
+    }
+    let groups = all.into_values().map(|mut backups| {
+        backups.sort_by_key(|(depth, gone)| (Reverse(*depth), gone.name.clone()));
+        Group { backups: backups.into_iter().map(|(_, gone)| gone).collect() }
     });
-    ranges.flatten().collect()
+    groups.collect()
+}
+
+/// The log that goes: all before what is needed to go on from what stays, but for what that needs itself.
+fn wal(objects: &Objects, catalog: &Catalog, keep: &Keep) -> Vec<WalGone> {
+    let (before, needed) = (keep.wal_before(), keep.needed());
+    let mut gone: BTreeMap<Timeline, WalGone> = BTreeMap::new();
+    for meta in objects.all.values() {
+        let found = match objects.of(&meta.key) {
+            // Histories have no number. They are small, and anything may need the way through them.
+            Object::Wal { file, .. } => file.number().map(|number| (number, file.timeline(), file.to_string())),
+            Object::WalExtra(name) => extra(&name, catalog.size),
+            _ => None,
+        };
+        let Some((number, timeline, name)) = found else { continue };
+        if number >= before || needed.contains(&number) {
+            continue;
+        }
+        let gone = gone.entry(timeline).or_insert_with(|| WalGone {
+            timeline,
+            first: name.clone(),
+            last: name.clone(),
+            keys: Vec::new(),
+            bytes: 0,
+        });
+        gone.last = name;
+        gone.keys.push((number, meta.key.clone()));
+        gone.bytes += meta.size;
+    }
+    gone.into_values().collect()
 }
 
 /// The segment that one of WAL-G's extras belongs to; of a map of sixteen segments, the last.
-fn extra(name: &str, size: crate::wal::SegmentSize) -> Option<(u64, Timeline)> {
-    let segment = crate::wal::Segment::parse(name.get(..24)?, size).ok()?;
+fn extra(name: &str, size: SegmentSize) -> Option<(u64, Timeline, String)> {
+    let digits = name.get(..24)?;
+    let segment = Segment::parse(digits, size).ok()?;
     let last = if name.contains("_delta") { 16 } else { 0 };
-    Some((segment.number + last, segment.timeline))
-}
-
-/// A delta goes before what it stands on: a backup that is listed can be restored at any time.
-fn children_first(catalog: &Catalog, backups: &mut [(BackupName, Gone)]) {
-    backups.sort_by_key(|(name, _)| {
-        let depth = catalog.backup(name).and_then(|backup| backup.sentinel.delta_count).unwrap_or(0);
-        std::cmp::Reverse(depth)
-    });
+    Some((segment.number + last, segment.timeline, digits.to_owned()))
 }
 
 /// Sums of objects that went before, by this code or by WAL-G, which knows no sums.
-fn sums(objects: &BTreeMap<String, (u64, DateTime<Utc>)>, catalog: &Catalog, plan: &Plan) -> Gone {
-    let mut gone = Gone::default();
-    for (key, (bytes, _)) in objects {
+fn sums(objects: &Objects, catalog: &Catalog, keep: &Keep, plan: &Plan) -> Vec<(String, u64)> {
+    let needed = keep.needed();
+    let is_known = |name: &BackupName| {
+        catalog.backup(name).is_some()
+            || catalog.unfinished.contains(name)
+            || catalog.unreadable.iter().any(|(other, _)| other == name)
+    };
+    let is_garbage = |name: &BackupName| plan.garbage.iter().any(|gone| gone.name == *name);
+    let mut gone = Vec::new();
+    for (key, meta) in &objects.all {
         let Some(object) = names::sidecar_of(key) else { continue };
-        if objects.contains_key(&object) {
+        if objects.all.contains_key(&object) {
             continue;
         }
-        let old = match Object::of(&object, catalog.size) {
-            Object::Wal { file, .. } => file.number().is_some_and(|number| number < plan.wal_before),
-            other => other.backup().is_some_and(|name| {
-                let is_garbage = plan.garbage.iter().any(|(garbage, _)| garbage == name);
-                let is_there = catalog.backup(name).is_some()
-                    || catalog.unfinished.contains(name)
-                    || catalog.unreadable.iter().any(|(other, _)| other == name);
-                is_garbage || !is_there
-            }),
+        let is_old = match objects.of(&object) {
+            Object::Wal { file, .. } => {
+                file.number().is_some_and(|number| number < plan.wal_before && !needed.contains(&number))
+            }
+            other => other.backup().is_some_and(|name| is_garbage(name) || !is_known(name)),
         };
-        if old {
-            gone.keys.push(key.clone());
-            gone.bytes += bytes;
+        if is_old {
+            gone.push((key.clone(), meta.size));
         }
     }
     gone

@@ -32,6 +32,12 @@ pub struct Archive {
     pub key_escrow: Option<String>,
     /// How many objects, or parts of one, travel at once.
     pub parallelism: u8,
+    /// How many full backups `walg-wrap retain` keeps.
+    pub retain_full: Option<u16>,
+    /// Of how many days `walg-wrap retain` keeps every moment.
+    pub retain_days: Option<u16>,
+    /// How many full backups that can be restored stay, whatever else is said.
+    pub minimum_redundancy: u16,
     /// The stores, the first one first.
     pub stores: Vec<ArchiveStore>,
 }
@@ -46,6 +52,9 @@ impl Default for Archive {
             key_id: None,
             key_escrow: None,
             parallelism: 4,
+            retain_full: None,
+            retain_days: None,
+            minimum_redundancy: 1,
             stores: Vec::new(),
         }
     }
@@ -280,6 +289,15 @@ pub(super) fn check(config: &Config) -> Result<()> {
     }
     if !(1..=64).contains(&archive.parallelism) {
         return Err(Error::config(format!("{at}: archive.parallelism is {}", archive.parallelism)).hint("Use 1 to 64."));
+    }
+    for (key, value) in [
+        ("retain_full", archive.retain_full),
+        ("retain_days", archive.retain_days),
+        ("minimum_redundancy", Some(archive.minimum_redundancy)),
+    ] {
+        if value == Some(0) {
+            return Err(Error::config(format!("{at}: archive.{key} is 0")).hint("Use 1 or more."));
+        }
     }
     if !archive.stores.is_empty() && archive.encryption == Encryption::Libsodium && archive.key_path().is_none() {
         return Err(no_key().within(at));

@@ -1,0 +1,46 @@
+//! All objects below an archive's prefix.
+
+use std::collections::BTreeMap;
+
+use flotilla::Result;
+use futures_util::TryStreamExt as _;
+
+use crate::archive::Archive;
+use crate::names::{self, BackupName, Object};
+use crate::store::{Entry, Listing, Meta};
+use crate::wal::SegmentSize;
+
+/// All objects, from one listing.
+pub(super) struct Objects {
+    pub(super) all: BTreeMap<String, Meta>,
+    size: SegmentSize,
+}
+
+impl Objects {
+    pub(super) async fn list(archive: &Archive) -> Result<Self> {
+        let mut all = BTreeMap::new();
+        let mut entries = archive.store().list(Listing::of(""));
+        while let Some(entry) = entries.try_next().await? {
+            if let Entry::Object(meta) = entry {
+                all.insert(meta.key.clone(), meta);
+            }
+        }
+        Ok(Self { all, size: SegmentSize::DEFAULT })
+    }
+
+    /// The same, read as names of segments of this size.
+    pub(super) fn sized(self, size: SegmentSize) -> Self {
+        Self { size, ..self }
+    }
+
+    pub(super) fn of(&self, key: &str) -> Object {
+        Object::of(key, self.size)
+    }
+
+    /// What the layout names of a backup, without its sentinel. What else lies in its folder isn't its.
+    pub(super) fn of_backup<'a>(&'a self, name: &BackupName) -> impl Iterator<Item = &'a Meta> {
+        let folder = format!("{}{name}/", names::BACKUPS);
+        let inside = self.all.range(folder.clone()..).take_while(move |(key, _)| key.starts_with(&folder));
+        inside.map(|(_, meta)| meta).filter(|meta| self.of(&meta.key).backup().is_some())
+    }
+}
