@@ -1,6 +1,7 @@
 //! Base backups of real servers: made here or by WAL-G, restored here or by WAL-G, and compared.
 
 mod fetch;
+mod logical;
 mod push;
 mod source;
 mod verify;

@@ -2,10 +2,12 @@
 //! WAL, and the ways between timelines. Contents are [`crate::archive`]'s business.
 
 mod chain;
+mod dumps;
 mod load;
 mod timelines;
 
 pub use chain::Broken;
+pub use dumps::{Dumps, FinishedDump};
 
 use std::collections::{BTreeMap, BTreeSet};
 

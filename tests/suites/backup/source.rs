@@ -61,7 +61,7 @@ pub(super) fn space(fleet: &Fleet) -> PathBuf {
     fleet.primary(0).folder().join("space")
 }
 
-fn private(path: &std::path::Path) {
+pub(super) fn private(path: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     Account::server().unwrap().own(path).unwrap();

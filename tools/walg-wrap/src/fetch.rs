@@ -1,4 +1,4 @@
-//! `walg-wrap fetch`: restores a base backup into an empty folder.
+//! `walg-wrap fetch`: restores a base backup into an empty folder, or a logical dump into an empty database.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cluster;
+use crate::load::{self, FetchedDump};
 use crate::progress;
 
 /// The verb.
@@ -26,7 +27,7 @@ pub(crate) const VERB: Verb = Verb {
     effect: Effect::Changes,
     scope: Scope::Required,
     exclusive: false,
-    records: &[RecordInfo::of::<FetchedBackup>()],
+    records: &[RecordInfo::of::<FetchedBackup>(), RecordInfo::of::<FetchedDump>()],
     examples: &[
         Example {
             line: "walg-wrap fetch -t s0 LATEST --into /srv/restored",
@@ -40,17 +41,24 @@ pub(crate) const VERB: Verb = Verb {
             line: "walg-wrap fetch -t s0 LATEST --into /srv/restored --dry-run",
             does: "Say what would be restored, and whether it can be",
         },
+        Example {
+            line: "walg-wrap fetch -t s0 --type logical --into restored --on s1",
+            does: "Restore the newest dump of a shard into an empty database on another",
+        },
     ],
 };
 
 /// What is restored, and where to.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The backup's name; LATEST is the newest
+    /// The name of the backup or dump; LATEST is the newest
     #[arg(value_name = "BACKUP", default_value = LATEST)]
     backup: String,
-    /// The new data folder; empty, or not there
-    #[arg(long, value_name = "DIR")]
+    /// A base backup, full or delta, or a logical dump
+    #[arg(long = "type", value_enum, value_name = "TYPE", default_value = "base")]
+    kind: Kind,
+    /// The new data folder, empty or not there; of a dump the empty database, by its name or a connection string
+    #[arg(long, value_name = "DIR|DATABASE")]
     into: PathBuf,
     /// The new folder of a tablespace, by its OID; needed for each that the backup has
     #[arg(long, value_name = "OID=DIR", value_parser = tablespace)]
@@ -58,6 +66,17 @@ pub(crate) struct Args {
     /// Fetch from this store instead of the first
     #[arg(long, value_name = "NAME")]
     store: Option<String>,
+    #[command(flatten)]
+    load: load::Args,
+}
+
+/// What is restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// A base backup
+    Base,
+    /// A dump by pg_dump
+    Logical,
 }
 
 const LATEST: &str = "LATEST";
@@ -110,6 +129,12 @@ impl Record for FetchedBackup {
 
 /// Restores one backup.
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
+    if args.kind == Kind::Logical {
+        return logical(cx, args).await;
+    }
+    if args.load.any() {
+        return Err(Error::usage("--on, --spool and --bin are for --type logical").hint("Leave them out."));
+    }
     let Some(target) = cluster::one_target::<FetchedBackup>(cx)? else { return Ok(()) };
     let args = Arc::new(args);
     let plan = match Box::pin(cx.unless_ended(Plan::make(cx, &target, &args))).await {
@@ -124,6 +149,24 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
             let plan = plan.ok_or_else(|| Error::internal("a plan is carried out once"))??;
             Box::pin(cx.unless_ended(plan.carry_out(&cx))).await
         }
+    })
+    .await
+}
+
+/// Restores one logical dump.
+async fn logical(cx: &Context, args: Args) -> Result<()> {
+    if !args.tablespace.is_empty() {
+        return Err(Error::usage("a dump has no tablespaces").hint("Leave --tablespace out."));
+    }
+    let Ok(into) = args.into.into_os_string().into_string() else {
+        return Err(Error::usage("the database's name is not UTF-8"));
+    };
+    let Some(target) = cluster::one_target::<FetchedDump>(cx)? else { return Ok(()) };
+    let wanted = Arc::new(load::Wanted { dump: args.backup, into, store: args.store, args: args.load });
+    load::check(cx, &target, &wanted)?;
+    cx.each(vec![target], move |target, cx| {
+        let wanted = Arc::clone(&wanted);
+        async move { Box::pin(cx.unless_ended(load::load(&cx, &target, &wanted))).await }
     })
     .await
 }

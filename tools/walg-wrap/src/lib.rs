@@ -1,10 +1,14 @@
 //! WAL-G archives: written, checked and read, with WAL-G or without.
 
 mod cluster;
+mod dump;
 mod fetch;
+mod load;
+mod program;
 mod progress;
 mod push;
 mod retain;
+mod spool;
 mod verify;
 mod wal_fetch;
 mod wal_push;
@@ -30,11 +34,11 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Verbs {
-    /// Take a base backup into the archive
+    /// Take a base backup, or a logical dump, into the archive
     #[command(visible_alias = "backup-push")]
     #[command(after_help = push::VERB.help(), after_long_help = push::VERB.long_help())]
     Push(push::Args),
-    /// Restore a base backup into an empty folder
+    /// Restore a base backup into an empty folder, or a logical dump into an empty database
     #[command(visible_alias = "backup-fetch")]
     #[command(after_help = fetch::VERB.help(), after_long_help = fetch::VERB.long_help())]
     Fetch(fetch::Args),

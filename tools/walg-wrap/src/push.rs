@@ -1,4 +1,4 @@
-//! `walg-wrap push`: takes a base backup into the archive.
+//! `walg-wrap push`: takes a base backup or a logical dump into the archive.
 
 mod parent;
 mod source;
@@ -24,8 +24,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::progress;
-use source::{From, Source};
+use crate::{dump, progress};
+pub(crate) use source::From;
+use source::Source;
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {
@@ -33,7 +34,7 @@ pub(crate) const VERB: Verb = Verb {
     effect: Effect::Changes,
     scope: Scope::Required,
     exclusive: false,
-    records: &[RecordInfo::of::<PushedBackup>()],
+    records: &[RecordInfo::of::<PushedBackup>(), RecordInfo::of::<dump::PushedDump>()],
     examples: &[
         Example { line: "walg-wrap push --all --type full", does: "Back up every shard" },
         Example {
@@ -44,13 +45,14 @@ pub(crate) const VERB: Verb = Verb {
             line: "walg-wrap push -t s0 --permanent --user-data '{\"release\": \"2.4\"}'",
             does: "Keep a backup for good, with a note",
         },
+        Example { line: "walg-wrap push --all --type logical", does: "Dump the database of every shard by pg_dump" },
     ],
 };
 
 /// What is backed up, and how.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Everything, or what has changed since the newest backup
+    /// Everything, what has changed since the newest backup, or a dump by pg_dump
     #[arg(long = "type", value_enum, value_name = "TYPE", default_value = "full")]
     kind: Kind,
     /// The longest chain of deltas; then comes a full backup
@@ -58,19 +60,28 @@ pub(crate) struct Args {
     max_deltas: u32,
     /// Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers
     #[arg(long, value_name = "WHERE")]
-    from: Option<From>,
+    pub(crate) from: Option<From>,
     /// Leave the backup alone when old ones are retired
     #[arg(long)]
-    permanent: bool,
+    pub(crate) permanent: bool,
     /// A note, kept with the backup; JSON, or text
     #[arg(long, value_name = "TEXT")]
-    user_data: Option<String>,
+    pub(crate) user_data: Option<String>,
     /// How long WAL that the backup needs may take to arrive in the archive, and on the standby
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = flotilla::clock::parse_duration)]
     wal_timeout: Duration,
     /// Push to this store instead of the first
     #[arg(long, value_name = "NAME")]
-    store: Option<String>,
+    pub(crate) store: Option<String>,
+    #[command(flatten)]
+    pub(crate) dump: dump::Args,
+}
+
+impl Args {
+    /// The operator's note: JSON where it is JSON, else text.
+    pub(crate) fn note(&self) -> Option<serde_json::Value> {
+        self.user_data.as_deref().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+    }
 }
 
 /// What a backup holds.
@@ -80,6 +91,8 @@ enum Kind {
     Full,
     /// Pages that have changed since the newest backup, on which it then stands
     Delta,
+    /// What pg_dump writes: for another version of PostgreSQL, or for a part of it
+    Logical,
 }
 
 /// A backup that was made.
@@ -130,6 +143,9 @@ impl Record for PushedBackup {
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let targets = cx.targets()?;
     let args = Arc::new(args);
+    if args.kind == Kind::Logical {
+        return dump::run(cx, targets, args).await;
+    }
     cx.each(targets, move |target, cx| {
         let args = Arc::clone(&args);
         async move { Box::pin(cx.unless_ended(push(&cx, &target, &args))).await }
@@ -152,7 +168,7 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
     };
     let catalog = Catalog::load(&archive).await?;
     let (parent, reason) = match args.kind {
-        Kind::Full => (None, None),
+        Kind::Full | Kind::Logical => (None, None),
         Kind::Delta => match parent::choose(&catalog, &source, args.max_deltas, args.permanent) {
             Ok(parent) => (Some(parent), None),
             Err(reason) => (None, Some(reason)),
@@ -217,7 +233,7 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
         hostname: source.host.clone(),
         data_dir: source.data_dir.clone(),
         permanent: args.permanent,
-        user_data: args.user_data.as_deref().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into())),
+        user_data: args.note(),
     };
     base::seal(&archive, taken, how).await?;
     let detail = serde_json::json!({ "backup": body.backup, "store": body.store, "stored_bytes": body.stored_bytes });
@@ -233,7 +249,7 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
 }
 
 /// What is no failure, and should be looked at all the same.
-fn warnings(config: &flotilla::config::Config, archive: &Archive) -> Vec<String> {
+pub(crate) fn warnings(config: &flotilla::config::Config, archive: &Archive) -> Vec<String> {
     let mut warnings = Vec::new();
     if archive.is_encrypted() && config.archive.key_escrow.is_none() {
         warnings.push("archive.key_escrow doesn't say where a copy of the key is kept".to_owned());

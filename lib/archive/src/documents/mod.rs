@@ -1,11 +1,13 @@
 //! The JSON documents of an archive.
 
+mod dump;
 mod files;
 mod metadata;
 mod sentinel;
 mod sidecar;
 mod spec;
 
+pub use dump::{Contents, Dump, DumpedFlotilla, DumpedTable, is_plain};
 pub use files::{CorruptBlocks, Database, FileEntry, FilesWriter, Table, Visit, read_files};
 pub use metadata::Metadata;
 pub use sentinel::{Delta, Sentinel};

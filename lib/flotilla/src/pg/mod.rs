@@ -19,6 +19,7 @@ mod keywords;
 mod link;
 mod passfile;
 mod pooler;
+mod programs;
 pub mod replication;
 mod report;
 mod rows;
@@ -33,6 +34,7 @@ mod wire;
 
 pub use conninfo::Conninfo;
 pub use endpoint::{ChannelBinding, Endpoint, Host, SessionAttrs};
+pub use programs::{Login, Programs};
 pub use rows::{Column, Query, Row, RowSession, Rows};
 pub use session::{Canceller, Role, Session};
 pub use ssl::{RootSource, Ssl, SslMode};

@@ -1,5 +1,8 @@
 -- Physical backups: the replication protocol, and the functions that bracket a backup.
 ALTER ROLE :"backup" REPLICATION;
+-- Logical backups: every row whatever policies say, and large objects, which pg_read_all_data leaves out.
+ALTER ROLE :"backup" BYPASSRLS;
+GRANT SET ON PARAMETER lo_compat_privileges TO :"backup";
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_backup_start(text, boolean), pg_catalog.pg_backup_stop(boolean),
     pg_catalog.pg_switch_wal(), pg_catalog.pg_create_restore_point(text)
     TO :"backup";

@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Which server is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(crate) enum From {
     /// The primary.
     Primary,
     /// A standby, and nothing else.
@@ -36,6 +36,16 @@ impl FromStr for From {
             "standby" => Ok(Self::Standby),
             node => Ok(Self::Node(node.to_owned())),
         }
+    }
+}
+
+impl From {
+    /// The node of this name.
+    pub(crate) fn node<'a>(shard: &'a Shard, name: &str) -> Result<&'a Node> {
+        shard.nodes.iter().find(|node| node.name == *name).ok_or_else(|| {
+            Error::usage(format!("shard \"{}\" has no node \"{name}\"", shard.name))
+                .hint("Use primary, standby, or a name from the topology.")
+        })
     }
 }
 
@@ -96,7 +106,7 @@ impl Source {
         }
         let standby = match reach::node_at(shard, session.host())?.name == node {
             true => None,
-            false => Some(cx.connect(reach::node(config, named(shard, &node)?, user)?).await?),
+            false => Some(cx.connect(reach::node(config, From::node(shard, &node)?, user)?).await?),
         };
         Ok(Self {
             standby,
@@ -121,7 +131,7 @@ impl Source {
             Ok((stream, node))
         };
         if let Some(From::Node(name)) = from {
-            return found(reach::node(config, named(shard, name)?, user)?.connect_replication().await?);
+            return found(reach::node(config, From::node(shard, name)?, user)?.connect_replication().await?);
         }
         if from != Some(&From::Primary) && (shard.nodes.len() > 1 || from.is_some()) {
             let endpoint = reach::primary(config, shard, user)?.session_attrs(SessionAttrs::Standby);
@@ -180,11 +190,4 @@ impl Source {
         }
         Ok(())
     }
-}
-
-fn named<'a>(shard: &'a Shard, name: &str) -> Result<&'a Node> {
-    shard.nodes.iter().find(|node| node.name == name).ok_or_else(|| {
-        Error::usage(format!("shard \"{}\" has no node \"{name}\"", shard.name))
-            .hint("Use primary, standby, or a name from the topology.")
-    })
 }
