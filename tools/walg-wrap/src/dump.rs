@@ -1,4 +1,4 @@
-//! `walg-wrap push --type logical`: takes pg_dump's directory format into the archive.
+//! `walg-wrap push --type logical`: takes `pg_dump`'s directory format into the archive.
 
 mod source;
 mod store;
@@ -28,7 +28,7 @@ use source::{Snapshot, Source};
 use store::{Place, Stored};
 use stream::{Stream, Streamed};
 
-/// What pg_dump writes behind the rows of a table: `\.` and two empty lines.
+/// What `pg_dump` writes behind the rows of a table: `\.` and two empty lines.
 const TAIL_LINES: u64 = 3;
 
 /// How a logical dump is made.
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// Where files lie on their way; without it, where temporary files go
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     spool: Option<PathBuf>,
-    /// How many MiB may wait there for the store before pg_dump is held
+    /// How many MiB may wait there for the store before `pg_dump` is held
     #[arg(long, value_name = "MIB", default_value_t = 1024, hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     spool_mib: u64,
@@ -80,7 +80,7 @@ pub(crate) struct PushedDump {
     large_objects: Option<u64>,
     /// Roles that must be there where it is restored.
     roles: Option<Vec<String>>,
-    /// Files of pg_dump.
+    /// Files of `pg_dump`.
     files: Option<u64>,
     /// Their size before packing, in bytes.
     content_bytes: Option<u64>,
@@ -165,14 +165,22 @@ async fn dump(cx: &Context, target: &Target, args: &push::Args) -> Result<Done<P
     let written = archive.write(&key, archive.codec(), Over::Keep, system, move |sink| sink.write_all(&json));
     let (sealed, ()) = written.await?;
     failpoint::hit("dump.contents");
-    let document = document(cx, &source, &snapshot, &streamed, &contents, args, &archive)?;
+    let made = Made { snapshot: &snapshot, streamed: &streamed, contents: &contents };
     let document = Dump {
+        version: 1,
         shard: shard.name.clone(),
+        node: source.node.clone(),
+        from_standby: source.is_standby,
         database: database.to_owned(),
+        system_identifier: source.system.to_string(),
         pg_dump: version(&programs).await?,
         started,
-        stored_bytes: document.stored_bytes + sealed.stored.bytes,
-        ..document
+        permanent: args.permanent,
+        user_data: args.note(),
+        codec: archive.codec().extension().to_owned(),
+        encrypted: archive.is_encrypted(),
+        key_id: config.archive.key_id.clone().filter(|_| archive.is_encrypted()),
+        ..made.document(sealed.stored.bytes)
     };
     let put = archive.write_plain(&name.document(), document.to_json().into(), Over::Keep, system).await?;
     if put == Put::Exists {
@@ -195,17 +203,22 @@ async fn dump(cx: &Context, target: &Target, args: &push::Args) -> Result<Done<P
     warnings.extend(snapshot.warnings);
     warnings.extend(said);
     if contents.flotilla.is_some() {
-        let detail = serde_json::json!({ "dump": body.dump, "store": body.store, "stored_bytes": body.stored_bytes });
-        if let Err(error) = cx.entry(&shard.name).detail(detail).write(&source.primary).await {
-            // The dump is there, whatever the ledger says.
-            tracing::warn!("the ledger on the primary has no line of this dump: {error}");
-            warnings.push("the ledger on the primary has no line of this dump".to_owned());
-        }
+        note(cx, &shard.name, &source, &mut body).await;
     }
     Ok(Done::changed(body))
 }
 
-/// Not packed by pg_dump, for the archive's own packing is faster; without a subscription's connection
+/// Leaves a line in the ledger. The dump is there, whatever the ledger says.
+async fn note(cx: &Context, shard: &str, source: &Source, body: &mut PushedDump) {
+    let detail = serde_json::json!({ "dump": body.dump, "store": body.store, "stored_bytes": body.stored_bytes });
+    if let Err(error) = cx.entry(shard).detail(detail).write(&source.primary).await {
+        tracing::warn!("the ledger on the primary has no line of this dump: {error}");
+        let warnings = body.warnings.get_or_insert_default();
+        warnings.push("the ledger on the primary has no line of this dump".to_owned());
+    }
+}
+
+/// Not packed by `pg_dump`, for the archive's own packing is faster; without a subscription's connection
 /// string, which may hold a password.
 fn arguments(spool: &Spool, jobs: usize, snapshot: &Snapshot) -> Vec<String> {
     let mut arguments = vec![
@@ -260,46 +273,36 @@ fn contents(items: &[Item], streamed: &Streamed, snapshot: &Snapshot) -> Result<
     Ok(contents)
 }
 
-fn document(
-    cx: &Context,
-    source: &Source,
-    snapshot: &Snapshot,
-    streamed: &Streamed,
-    contents: &Contents,
-    args: &push::Args,
-    archive: &Archive,
-) -> Result<Dump> {
-    let bytes = |files: &[Stored]| files.iter().map(|stored| stored.bytes).sum::<u64>();
-    let now = Utc::now();
-    Ok(Dump {
-        version: 1,
-        shard: String::new(),
-        node: source.node.clone(),
-        from_standby: source.is_standby,
-        database: String::new(),
-        encoding: snapshot.encoding.clone(),
-        system_identifier: source.system.to_string(),
-        timeline: snapshot.timeline,
-        pg_version: snapshot.version,
-        pg_dump: String::new(),
-        snapshot: snapshot.name.clone(),
-        lsn: snapshot.lsn.clone(),
-        epoch: contents.flotilla.as_ref().map(|flotilla| flotilla.epoch.clone()),
-        started: now,
-        finished: now,
-        permanent: args.permanent,
-        user_data: args.note(),
-        codec: archive.codec().extension().to_owned(),
-        encrypted: archive.is_encrypted(),
-        key_id: cx.config()?.archive.key_id.clone().filter(|_| archive.is_encrypted()),
-        tables: contents.tables.len() as u64,
-        rows: contents.tables.iter().map(|table| table.rows).sum(),
-        large_objects: snapshot.large_objects,
-        files: (streamed.large.len() + streamed.small.len()) as u64,
-        content_bytes: bytes(&streamed.large) + bytes(&streamed.small),
-        packed_bytes: bytes(&streamed.small),
-        stored_bytes: streamed.objects.iter().map(|object| object.stored.bytes).sum(),
-        parts: streamed.parts,
-        large_files: streamed.large.iter().map(|stored| stored.file.clone()).collect(),
-    })
+/// What a dump became.
+struct Made<'a> {
+    snapshot: &'a Snapshot,
+    streamed: &'a Streamed,
+    contents: &'a Contents,
+}
+
+impl Made<'_> {
+    /// What follows of it for its document; `more` bytes are stored besides.
+    fn document(&self, more: u64) -> Dump {
+        let Self { snapshot, streamed, contents } = self;
+        let bytes = |files: &[Stored]| files.iter().map(|stored| stored.bytes).sum::<u64>();
+        Dump {
+            encoding: snapshot.encoding.clone(),
+            timeline: snapshot.timeline,
+            pg_version: snapshot.version,
+            snapshot: snapshot.name.clone(),
+            lsn: snapshot.lsn.clone(),
+            epoch: contents.flotilla.as_ref().map(|flotilla| flotilla.epoch.clone()),
+            finished: Utc::now(),
+            tables: contents.tables.len() as u64,
+            rows: contents.tables.iter().map(|table| table.rows).sum(),
+            large_objects: snapshot.large_objects,
+            files: (streamed.large.len() + streamed.small.len()) as u64,
+            content_bytes: bytes(&streamed.large) + bytes(&streamed.small),
+            packed_bytes: bytes(&streamed.small),
+            stored_bytes: streamed.objects.iter().map(|object| object.stored.bytes).sum::<u64>() + more,
+            parts: streamed.parts,
+            large_files: streamed.large.iter().map(|stored| stored.file.clone()).collect(),
+            ..Dump::default()
+        }
+    }
 }

@@ -7,7 +7,6 @@
 mod feed;
 mod place;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -81,7 +80,7 @@ pub(crate) struct FetchedDump {
     large_objects: Option<u64>,
     /// Ranges of buckets that the shard owned and the restored database doesn't.
     revoked_buckets: Option<Vec<String>>,
-    /// Bytes of pg_dump's files.
+    /// Bytes of `pg_dump`'s files.
     content_bytes: Option<u64>,
     /// Their size as stored, in bytes.
     stored_bytes: Option<u64>,
@@ -322,7 +321,7 @@ async fn fits(place: &Place, dump: &FinishedDump, contents: &Contents, major: u3
     Ok(())
 }
 
-/// How pg_restore is called.
+/// How `pg_restore` is called.
 struct Restore<'a> {
     login: Login,
     database: &'a str,
@@ -366,12 +365,7 @@ impl Lists {
     async fn of(restore: &Restore<'_>, flotilla: Option<&DumpedFlotilla>) -> Result<Self> {
         let folder: &Path = &restore.spool.dump();
         let all = program::list(restore.programs, folder, None).await?;
-        let line = |text: &mut String, item: &Item| {
-            // Writing to a string doesn't fail.
-            let _ = text.write_str(&item.line());
-        };
-        let mut every = String::new();
-        all.iter().for_each(|item| line(&mut every, item));
+        let every: String = all.iter().map(Item::line).collect();
         let Some(flotilla) = flotilla else {
             return Ok(Self { before: every.clone(), rows: every.clone(), after: every });
         };
@@ -380,13 +374,10 @@ impl Lists {
             program::list(restore.programs, folder, Some("flotilla")).await?.iter().map(|item| item.number).collect();
         let is_first =
             |item: &&Item| first.contains(&item.number) || (item.catalog, item.oid) == (SCHEMAS, flotilla.schema);
-        let mut before = String::new();
-        all.iter().filter(is_first).for_each(|item| line(&mut before, item));
-        all.iter().filter(|item| !is_first(item)).for_each(|item| line(&mut before, item));
-        let mut rows = String::new();
-        all.iter()
-            .filter(|item| !(item.is_rows() && item.oid == flotilla.ownership))
-            .for_each(|item| line(&mut rows, item));
+        let before = all.iter().filter(is_first).chain(all.iter().filter(|item| !is_first(item)));
+        let before = before.map(Item::line).collect();
+        let rows = all.iter().filter(|item| !(item.is_rows() && item.oid == flotilla.ownership));
+        let rows = rows.map(Item::line).collect();
         Ok(Self { before, rows, after: every })
     }
 }

@@ -125,7 +125,7 @@ async fn read(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     bytes
 }
 
-/// What an archive in pg_dump's directory format holds, by `pg_restore --list`.
+/// What an archive in `pg_dump`'s directory format holds, by `pg_restore --list`.
 pub(crate) async fn list(programs: &Programs, folder: &Path, schema: Option<&str>) -> Result<Vec<Item>> {
     let schema = schema.map(|schema| format!("--schema={schema}"));
     let args = ["--list".to_owned()].into_iter().chain(schema).chain([folder.display().to_string()]);

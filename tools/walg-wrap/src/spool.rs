@@ -43,7 +43,7 @@ impl Spool {
         self.folder.path()
     }
 
-    /// The folder in it that holds pg_dump's files.
+    /// The folder in it that holds `pg_dump`'s files.
     pub(crate) fn dump(&self) -> PathBuf {
         self.folder.path().join("dump")
     }

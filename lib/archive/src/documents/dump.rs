@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::Corrupt;
 
 /// What a dump is. Without this document there is no dump.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Dump {
     /// The shape of this document; 1.
     pub version: u32,
@@ -56,7 +56,7 @@ pub struct Dump {
     pub rows: u64,
     /// Large objects.
     pub large_objects: u64,
-    /// Files of pg_dump.
+    /// Files of `pg_dump`.
     pub files: u64,
     /// Their size, in bytes.
     pub content_bytes: u64,
@@ -132,7 +132,7 @@ impl Dump {
     }
 }
 
-/// Whether pg_dump may have called a file so; nothing else may become one.
+/// Whether `pg_dump` may have called a file so; nothing else may become one.
 pub fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name.len() < 64

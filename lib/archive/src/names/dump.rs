@@ -1,4 +1,4 @@
-//! Names of logical dumps: pg_dump's directory format, file by file.
+//! Names of logical dumps: `pg_dump`'s directory format, file by file.
 //!
 //! ```text
 //! flotilla/logical/20260102T030405.678Z/dump.json             what it is; written last: without it there is no dump

@@ -19,7 +19,7 @@ pub(super) struct Source {
     pub(super) primary: Session,
     /// On the server that is dumped; its transaction keeps the snapshot.
     pub(super) session: Session,
-    /// How pg_dump logs in.
+    /// How `pg_dump` logs in.
     pub(super) endpoint: Endpoint,
     pub(super) host: Host,
     pub(super) node: String,
@@ -88,7 +88,6 @@ impl Source {
                 chosen = Some(reach::node(config, node, user)?.dbname(database));
             }
             Some(From::Standby) => chosen = Some(to_primary()?.session_attrs(SessionAttrs::Standby)),
-            Some(From::Primary) => {}
             None if shard.nodes.len() > 1 => {
                 let standby = to_primary()?.session_attrs(SessionAttrs::Standby);
                 match cx.connect(standby.clone()).await {
@@ -99,7 +98,7 @@ impl Source {
                     Err(error) => primary_because = Some(format!("no standby answers: {error}")),
                 }
             }
-            None => {}
+            Some(From::Primary) | None => {}
         }
         let endpoint = match chosen {
             Some(endpoint) => endpoint,

@@ -1,4 +1,4 @@
-//! Files of pg_dump on their way into the archive: large ones as objects of their own, while they are
+//! Files of `pg_dump` on their way into the archive: large ones as objects of their own, while they are
 //! still being written; small ones together, in parts.
 
 use std::fs::{self, File};
@@ -30,7 +30,7 @@ pub(super) struct Place {
     pub(super) name: DumpName,
     pub(super) system: u64,
     pub(super) folder: PathBuf,
-    /// Nothing more will come: pg_dump failed, or nobody waits for it any more.
+    /// Nothing more will come: `pg_dump` failed, or nobody waits for it any more.
     pub(super) given_up: Arc<AtomicBool>,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Stored {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Following {
     pub(super) read: Arc<AtomicU64>,
-    /// Whether pg_dump has closed it.
+    /// Whether `pg_dump` has closed it.
     pub(super) closed: Arc<AtomicBool>,
 }
 
@@ -56,9 +56,9 @@ impl Place {
     pub(super) async fn follow(self, file: String, how: Following) -> Result<(Stored, Sealed)> {
         let path = self.folder.join(&file);
         let (given_up, gone) = (Arc::clone(&self.given_up), path.clone());
-        let fill = move |sink: &mut dyn Write| pass(&path, &how, &given_up, sink);
+        let work = move |sink: &mut dyn Write| pass(&path, &how, &given_up, sink);
         let key = self.name.file(&file, self.archive.codec());
-        let written = self.archive.write(&key, self.archive.codec(), Over::Replace, Some(self.system), fill);
+        let written = self.archive.write(&key, self.archive.codec(), Over::Replace, Some(self.system), work);
         let (sealed, lines) = written.await?;
         fs::remove_file(&gone).map_err(|e| unusable(&gone, e))?;
         Ok((Stored { file, bytes: sealed.content.bytes, lines }, sealed))

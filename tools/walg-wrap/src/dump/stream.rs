@@ -1,8 +1,8 @@
-//! Watches pg_dump's folder and sends its files into the archive as they are written.
+//! Watches `pg_dump`'s folder and sends its files into the archive as they are written.
 //!
-//! pg_dump writes a file for each table, so a folder that holds whole files would have to be as large as
+//! `pg_dump` writes a file for each table, so a folder that holds whole files would have to be as large as
 //! the largest tables. Here a large file is read behind the writer and its room given back at once, and
-//! pg_dump is held while more than `limit` bytes wait for the store. The server notices nothing but a
+//! `pg_dump` is held while more than `limit` bytes wait for the store. The server notices nothing but a
 //! client that reads slowly.
 
 use std::collections::{HashMap, HashSet};
@@ -24,7 +24,7 @@ use crate::program::Program;
 /// A file from this size on is an object of its own. A restore unpacks the others to disk.
 const LARGE: u64 = 4 << 20;
 const TICK: Duration = Duration::from_millis(25);
-/// The list of contents, which pg_dump writes last; `pg_restore --list` needs it.
+/// The list of contents, which `pg_dump` writes last; `pg_restore --list` needs it.
 pub(super) const TOC: &str = "toc.dat";
 
 /// Everything that was stored.
@@ -36,11 +36,11 @@ pub(super) struct Streamed {
     pub(super) parts: u32,
 }
 
-/// pg_dump's folder under watch.
+/// `pg_dump`'s folder under watch.
 pub(super) struct Stream {
     place: Place,
     watch: OwnedFd,
-    /// Those that pg_dump writes, and that aren't large yet.
+    /// Those that `pg_dump` writes, and that aren't large yet.
     open: HashSet<String>,
     followed: HashMap<String, Following>,
     /// Those that wait to be packed, or are.
@@ -55,7 +55,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Begins to watch; pg_dump with so many jobs may start now.
+    /// Begins to watch; `pg_dump` with so many jobs may start now.
     pub(super) fn begin(place: Place, jobs: usize, limit: u64) -> Result<Self> {
         let failed = |e: rustix::io::Errno| unusable(&place.folder, e.into());
         let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(failed)?;
@@ -81,7 +81,7 @@ impl Stream {
         })
     }
 
-    /// Sends files until pg_dump has ended, and those that it has left; all but the list of contents.
+    /// Sends files until `pg_dump` has ended, and those that it has left; all but the list of contents.
     pub(super) async fn run(&mut self, mut program: Program) -> Result<Vec<String>> {
         let mut held = false;
         loop {
@@ -179,7 +179,7 @@ impl Stream {
         std::fs::metadata(self.place.folder.join(name)).map_or(0, |meta| meta.len())
     }
 
-    /// A file that pg_dump is done with.
+    /// A file that `pg_dump` is done with.
     fn closed(&mut self, name: &str) -> Result<()> {
         match self.followed.get(name) {
             Some(following) => following.closed.store(true, Ordering::SeqCst),
@@ -214,7 +214,7 @@ impl Stream {
         }
     }
 
-    /// How much was written and can be read. Nobody reads those that are open and small yet, so pg_dump
+    /// How much was written and can be read. Nobody reads those that are open and small yet, so `pg_dump`
     /// mustn't be held for them.
     fn backlog(&self) -> u64 {
         let left = |(name, file): (&String, &Following)| {

@@ -1,4 +1,4 @@
-//! Hands a dump's files to pg_restore: small ones as files, large ones through named pipes, straight from
+//! Hands a dump's files to `pg_restore`: small ones as files, large ones through named pipes, straight from
 //! the archive and only when it asks for them.
 
 use std::collections::BTreeSet;
@@ -44,14 +44,14 @@ pub(super) async fn lay_out(archive: &Archive, dump: &FinishedDump, folder: &Pat
     Ok(())
 }
 
-/// Large files that pg_restore hasn't asked for yet, and those that are on their way.
+/// Large files that `pg_restore` hasn't asked for yet, and those that are on their way.
 pub(super) struct Feed {
     archive: Archive,
     dump: FinishedDump,
     folder: PathBuf,
     waiting: BTreeSet<String>,
     flowing: JoinSet<Result<()>>,
-    /// Pipes whose content turned out to be damaged. They stay open until pg_restore is ended, for it
+    /// Pipes whose content turned out to be damaged. They stay open until `pg_restore` is ended, for it
     /// would take their end for the end of the rows.
     broken: Arc<Mutex<Vec<File>>>,
 }
@@ -72,7 +72,7 @@ impl Feed {
             from = if look.len() == LOOKS { look.pop().unwrap_or_default() } else { String::new() };
             for file in look {
                 match self.reader(&file) {
-                    Ok(Some(pipe)) => self.flow(file, pipe),
+                    Ok(Some(pipe)) => self.flow(&file, pipe),
                     Ok(None) => {}
                     Err(error) => return error,
                 }
@@ -111,10 +111,10 @@ impl Feed {
         }
     }
 
-    fn flow(&mut self, file: String, mut pipe: File) {
-        self.waiting.remove(&file);
+    fn flow(&mut self, file: &str, mut pipe: File) {
+        self.waiting.remove(file);
         let (archive, codec, broken) = (self.archive.clone(), self.dump.codec(), Arc::clone(&self.broken));
-        let key = self.dump.name.file(&file, codec);
+        let key = self.dump.name.file(file, codec);
         self.flowing.spawn(async move {
             let read = archive.read(&key, codec, move |content| {
                 let passed = io::copy(content, &mut pipe);
