@@ -115,9 +115,8 @@ fn archives(fleet: &mut Fleet, golden: &mut Golden) {
     golden.take(&fleet.tool("walg-wrap", ["verify", "-t", "s0", "--dry-run"]).run().ok());
     fleet.file("archive/s0/stray.txt", "nobody knows what this is");
     golden.take(&fleet.tool("walg-wrap", ["verify", "-t", "s0"]).run().ok());
-    let dump = ["push", "-t", "s0", "--store", "past", "--type", "logical"];
+    let dump = ["push", "-t", "s0", "--store", "past", "--type", "logical", "--dry-run"];
     golden.take(&fleet.tool("walg-wrap", dump).run());
-    fleet.primary(0).psql("CREATE DATABASE loaded TEMPLATE template0").expect("a database to restore into");
     let load = ["fetch", "-t", "s0", "--store", "past", "--type", "logical", "--into", "loaded"];
     golden.take(&fleet.tool("walg-wrap", load).run());
     // Recovery would run as the servers' account, which has to read all of it.

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// Where files lie on their way; without it, where temporary files go
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     spool: Option<PathBuf>,
-    /// How many MiB may wait there for the store before `pg_dump` is held
+    /// How many MiB may wait there for the store before the dump is held
     #[arg(long, value_name = "MIB", default_value_t = 1024, hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     spool_mib: u64,

@@ -75,7 +75,7 @@ pub(crate) struct Args {
 enum Kind {
     /// A base backup
     Base,
-    /// A dump by `pg_dump`
+    /// A logical dump
     Logical,
 }
 

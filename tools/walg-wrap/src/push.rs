@@ -52,7 +52,7 @@ pub(crate) const VERB: Verb = Verb {
 /// What is backed up, and how.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Everything, what has changed since the newest backup, or a dump by `pg_dump`
+    /// Everything, what has changed since the newest backup, or a logical dump
     #[arg(long = "type", value_enum, value_name = "TYPE", default_value = "full")]
     kind: Kind,
     /// The longest chain of deltas; then comes a full backup
@@ -91,7 +91,7 @@ enum Kind {
     Full,
     /// Pages that have changed since the newest backup, on which it then stands
     Delta,
-    /// What `pg_dump` writes: for another version of PostgreSQL, or for a part of it
+    /// A dump of one database: for another version of PostgreSQL, or for a part of it
     Logical,
 }
 

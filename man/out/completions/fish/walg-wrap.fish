@@ -54,9 +54,9 @@ complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "fetch" -d 'Rest
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-fetch" -d 'Restore a base backup into an empty folder, or a logical dump into an empty database'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "wal-push" -d 'Put a file of the WAL into the archive; for `archive_command`'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "wal-fetch" -d 'Get a file of the WAL out of the archive; for `restore_command`'
-complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l type -d 'Everything, what has changed since the newest backup, or a dump by `pg_dump`' -r -f -a "full\t'Everything'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l type -d 'Everything, what has changed since the newest backup, or a logical dump' -r -f -a "full\t'Everything'
 delta\t'Pages that have changed since the newest backup, on which it then stands'
-logical\t'What `pg_dump` writes: for another version of PostgreSQL, or for a part of it'"
+logical\t'A dump of one database: for another version of PostgreSQL, or for a part of it'"
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l max-deltas -d 'The longest chain of deltas; then comes a full backup' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l from -d 'Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l user-data -d 'A note, kept with the backup; JSON, or text' -r
@@ -64,7 +64,7 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l wal-timeout
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l store -d 'Push to this store instead of the first' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l database -d 'The database; without it, the cluster\'s' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l spool -d 'Where files lie on their way; without it, where temporary files go' -r -F
-complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l spool-mib -d 'How many MiB may wait there for the store before `pg_dump` is held' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l spool-mib -d 'How many MiB may wait there for the store before the dump is held' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l bin -d 'The folder of PostgreSQL\'s programs; without it, Debian\'s of the server\'s version, or the PATH' -r -F
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
@@ -85,9 +85,9 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l dry-run -d 
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l yes -d 'Consent to what can\'t be undone'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l type -d 'Everything, what has changed since the newest backup, or a dump by `pg_dump`' -r -f -a "full\t'Everything'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l type -d 'Everything, what has changed since the newest backup, or a logical dump' -r -f -a "full\t'Everything'
 delta\t'Pages that have changed since the newest backup, on which it then stands'
-logical\t'What `pg_dump` writes: for another version of PostgreSQL, or for a part of it'"
+logical\t'A dump of one database: for another version of PostgreSQL, or for a part of it'"
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l max-deltas -d 'The longest chain of deltas; then comes a full backup' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l from -d 'Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l user-data -d 'A note, kept with the backup; JSON, or text' -r
@@ -95,7 +95,7 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l wal-
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l store -d 'Push to this store instead of the first' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l database -d 'The database; without it, the cluster\'s' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l spool -d 'Where files lie on their way; without it, where temporary files go' -r -F
-complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l spool-mib -d 'How many MiB may wait there for the store before `pg_dump` is held' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l spool-mib -d 'How many MiB may wait there for the store before the dump is held' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l bin -d 'The folder of PostgreSQL\'s programs; without it, Debian\'s of the server\'s version, or the PATH' -r -F
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
@@ -117,7 +117,7 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l yes 
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand fetch" -l type -d 'A base backup, full or delta, or a logical dump' -r -f -a "base\t'A base backup'
-logical\t'A dump by `pg_dump`'"
+logical\t'A logical dump'"
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand fetch" -l into -d 'The new data folder, empty or not there; of a dump the empty database, by its name or a connection string' -r -F
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand fetch" -l tablespace -d 'The new folder of a tablespace, by its OID; needed for each that the backup has' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand fetch" -l store -d 'Fetch from this store instead of the first' -r
@@ -143,7 +143,7 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand fetch" -l yes -d 'Co
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand fetch" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand fetch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -l type -d 'A base backup, full or delta, or a logical dump' -r -f -a "base\t'A base backup'
-logical\t'A dump by `pg_dump`'"
+logical\t'A logical dump'"
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -l into -d 'The new data folder, empty or not there; of a dump the empty database, by its name or a connection string' -r -F
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -l tablespace -d 'The new folder of a tablespace, by its OID; needed for each that the backup has' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -l store -d 'Fetch from this store instead of the first' -r
