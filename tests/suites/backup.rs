@@ -2,6 +2,7 @@
 
 mod fetch;
 mod logical;
+mod ls;
 mod push;
 mod source;
 mod verify;

@@ -112,9 +112,10 @@ fn archives(fleet: &mut Fleet, golden: &mut Golden) {
     let fetch = ["fetch", "-t", "s0", "--store", "past", "--into", "fetched", "--dry-run"];
     golden.take(&fleet.tool("walg-wrap", fetch).run());
     golden.take(&fleet.tool("walg-wrap", ["push", "-t", "s0", "--store", "past", "--dry-run"]).run());
+    golden.take(&fleet.tool("walg-wrap", ["ls", "-t", "s0", "--store", "past", "--wal"]).run().ok());
     golden.take(&fleet.tool("walg-wrap", ["verify", "-t", "s0", "--dry-run"]).run().ok());
     fleet.file("archive/s0/stray.txt", "nobody knows what this is");
-    golden.take(&fleet.tool("walg-wrap", ["verify", "-t", "s0"]).run().ok());
+    golden.take(&fleet.tool("walg-wrap", ["verify", "-t", "s0"]).run().code_is(1));
     let dump = ["push", "-t", "s0", "--store", "past", "--type", "logical", "--dry-run"];
     golden.take(&fleet.tool("walg-wrap", dump).run());
     let load = ["fetch", "-t", "s0", "--store", "past", "--type", "logical", "--into", "loaded"];

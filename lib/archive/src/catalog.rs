@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use crate::archive::Pin;
 use crate::codec::Codec;
 use crate::documents::{Metadata, Sentinel};
 use crate::names::BackupName;
@@ -105,6 +106,20 @@ impl Catalog {
     /// The newest backup, by when it began.
     pub fn newest(&self) -> Option<&Backup> {
         self.backups.last()
+    }
+
+    /// The cluster that everything must be of: the one that the archive is pinned to, unless every backup
+    /// is another's.
+    pub fn system(&self, pin: Option<&Pin>) -> Option<u64> {
+        let pinned = pin.and_then(|pin| pin.system_identifier.parse().ok());
+        let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
+        for system in self.backups.iter().filter_map(|backup| backup.sentinel.system_identifier) {
+            *counts.entry(system).or_default() += 1;
+        }
+        match pinned {
+            Some(system) if counts.is_empty() || counts.contains_key(&system) => Some(system),
+            _ => counts.into_iter().max_by_key(|(_, count)| *count).map(|(system, _)| system).or(pinned),
+        }
     }
 
     /// The object that holds a segment.

@@ -201,7 +201,8 @@ pub(super) const ROWS: &[Row] = &[
         apart: true,
         ..ROW
     },
-    Row { tool: "walg-wrap", verb: "verify", args: &["--store", "past"], ..ROW },
+    Row { tool: "walg-wrap", verb: "ls", args: &["--wal", "--store", "past"], ..ROW },
+    Row { tool: "walg-wrap", verb: "verify", args: &["--store", "past", "--dry-run"], ..ROW },
     Row { tool: "pitr", verb: "coverage", args: &["--store", "past"], ..ROW },
     Row { tool: "pitr", verb: "plan", args: &["--latest", "--store", "past"], ..ROW },
     Row {

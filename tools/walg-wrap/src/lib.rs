@@ -4,6 +4,8 @@ mod cluster;
 mod dump;
 mod fetch;
 mod load;
+mod ls;
+mod memory;
 mod program;
 mod progress;
 mod push;
@@ -42,6 +44,10 @@ enum Verbs {
     #[command(visible_alias = "backup-fetch")]
     #[command(after_help = fetch::VERB.help(), after_long_help = fetch::VERB.long_help())]
     Fetch(fetch::Args),
+    /// List backups and WAL
+    #[command(visible_alias = "backup-list")]
+    #[command(after_help = ls::VERB.help(), after_long_help = ls::VERB.long_help())]
+    Ls(ls::Args),
     /// Read archives and say what a restore would stumble over
     #[command(after_help = verify::VERB.help(), after_long_help = verify::VERB.long_help())]
     Verify(verify::Args),
@@ -58,7 +64,8 @@ enum Verbs {
 
 impl Tool for Cli {
     const NAME: &'static str = "walg-wrap";
-    const VERBS: &'static [Verb] = &[push::VERB, fetch::VERB, verify::VERB, retain::VERB, wal_push::VERB, wal_fetch::VERB];
+    const VERBS: &'static [Verb] =
+        &[push::VERB, fetch::VERB, ls::VERB, verify::VERB, retain::VERB, wal_push::VERB, wal_fetch::VERB];
 
     fn global(&self) -> &Global {
         &self.global
@@ -68,6 +75,7 @@ impl Tool for Cli {
         match &self.verb {
             Verbs::Push(_) => &push::VERB,
             Verbs::Fetch(_) => &fetch::VERB,
+            Verbs::Ls(_) => &ls::VERB,
             Verbs::Verify(_) => &verify::VERB,
             Verbs::Retain(_) => &retain::VERB,
             Verbs::WalPush(_) => &wal_push::VERB,
@@ -80,6 +88,7 @@ impl Tool for Cli {
             match self.verb {
                 Verbs::Push(args) => push::run(&cx, args).await,
                 Verbs::Fetch(args) => fetch::run(&cx, args).await,
+                Verbs::Ls(args) => ls::run(&cx, args).await,
                 Verbs::Verify(args) => verify::run(&cx, args).await,
                 Verbs::Retain(args) => retain::run(&cx, args).await,
                 Verbs::WalPush(args) => wal_push::run(&cx, args).await,

@@ -1,22 +1,19 @@
 //! `walg-wrap verify`: reads an archive's content and says what a restore would stumble over.
 
-use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, ErrorKind, Write as _};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
 use flotilla::record::{Done, Line, Record, RecordInfo, Status};
 use flotilla::target::Target;
 use flotilla::verb::{Effect, Example, Scope, Verb};
-use flotilla::{Context, journal};
 use flotilla_archive::Archive;
-use flotilla_archive::digest::Sum;
-use flotilla_archive::verify::{self, Finding, Memory, Options, Remembered, Severity, Summary};
+use flotilla_archive::verify::{self, Finding, Memory, Options, Severity, Summary};
 use schemars::JsonSchema;
 use serde::Serialize;
-use tempfile::NamedTempFile;
+
+use crate::memory::{Kept, MemoryFile};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {
@@ -168,7 +165,7 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Verified
     if cx.global().dry_run {
         return plan(cx, &archive, options, memory, &about).await.map_err(unchecked);
     }
-    let mut kept = Kept { file, memory: Arc::clone(&memory), done: false };
+    let mut kept = Kept::new(file, Arc::clone(&memory));
     let failed: Arc<Mutex<Option<Error>>> = Arc::default();
     let report = {
         let (cx, about, failed) = (cx.clone(), about.clone(), Arc::clone(&failed));
@@ -281,68 +278,5 @@ impl About {
             errors: Some(summary.of(Severity::Error)),
             warnings: Some(summary.of(Severity::Warning)),
         }
-    }
-}
-
-/// What was read is written down however the run ends: the next one goes on from there.
-struct Kept {
-    file: MemoryFile,
-    memory: Memory,
-    done: bool,
-}
-
-impl Kept {
-    fn write(&mut self) -> Result<()> {
-        self.done = true;
-        self.file.write(&self.memory.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if !self.done
-            && let Err(error) = self.write()
-        {
-            tracing::warn!("{error}");
-        }
-    }
-}
-
-/// The file that remembers what was read of an archive.
-struct MemoryFile(PathBuf);
-
-impl MemoryFile {
-    fn of(archive: &Archive) -> Result<Self> {
-        let folder = journal::state_dir()?.join("verified");
-        let name = Sum::of(archive.store().place().as_bytes()).to_string();
-        Ok(Self(folder.join(format!("{}.jsonl", &name[..16]))))
-    }
-
-    fn failed(&self, doing: &str) -> impl FnOnce(std::io::Error) -> Error {
-        let what = format!("could not {doing} {}", self.0.display());
-        move |e| Error::new(Code::Io, what).hint("It holds what was read before; it may be deleted.").source(e)
-    }
-
-    fn read(&self) -> Result<Remembered> {
-        match File::open(&self.0) {
-            Ok(file) => Remembered::read(BufReader::new(file)).map_err(self.failed("read")),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Remembered::default()),
-            Err(e) => Err(self.failed("read")(e)),
-        }
-    }
-
-    fn write(&self, remembered: &Remembered) -> Result<()> {
-        let write = || {
-            let folder = self.0.parent().unwrap_or(&self.0);
-            fs::create_dir_all(folder)?;
-            let mut file = NamedTempFile::new_in(folder)?;
-            let mut sink = BufWriter::new(&mut file);
-            remembered.write(&mut sink)?;
-            sink.flush()?;
-            drop(sink);
-            file.persist(&self.0).map_err(|e| e.error)?;
-            Ok(())
-        };
-        write().map_err(self.failed("write"))
     }
 }

@@ -1,12 +1,10 @@
 //! The small documents: whose archive it is, sentinels, `metadata.json`. They are read every time.
 
-use std::collections::BTreeMap;
-
 use flotilla::Result;
 
 use super::{Finding, Rule, Run, object};
 use crate::archive::{Archive, Pin};
-use crate::catalog::{Backup, Catalog};
+use crate::catalog::Backup;
 use crate::documents::Metadata;
 use crate::names;
 
@@ -33,20 +31,6 @@ pub(super) async fn pin(archive: &Archive, find: &(dyn Fn(Finding) + Sync)) -> R
         return Ok(None);
     }
     Ok(Some(pin))
-}
-
-/// The cluster that everything must be of: the one that the archive is pinned to, unless every backup
-/// is another's.
-pub(super) fn system(pin: Option<&Pin>, catalog: &Catalog) -> Option<u64> {
-    let pinned = pin.and_then(|pin| pin.system_identifier.parse().ok());
-    let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
-    for system in catalog.backups.iter().filter_map(|backup| backup.sentinel.system_identifier) {
-        *counts.entry(system).or_default() += 1;
-    }
-    match pinned {
-        Some(system) if counts.is_empty() || counts.contains_key(&system) => Some(system),
-        _ => counts.into_iter().max_by_key(|(_, count)| *count).map(|(system, _)| system).or(pinned),
-    }
 }
 
 /// Compares the documents with one another.

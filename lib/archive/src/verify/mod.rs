@@ -255,7 +255,7 @@ async fn prepare(archive: &Archive, options: Options, memory: Memory, report: Re
     let mut summary = Summary { objects: inventory.len() as u64, ..Summary::default() };
     summary.backups = catalog.backups.len() as u64;
     summary.segments = inventory.segments().count() as u64;
-    let system = documents::system(pin.as_ref(), &catalog);
+    let system = catalog.system(pin.as_ref());
     let shared = Mutex::new(Shared { summary, ..Shared::default() });
     let (archive, now) = (archive.clone(), flotilla::clock::now());
     let run = Run { archive, options, inventory, catalog, pin, system, now, report, memory, shared };

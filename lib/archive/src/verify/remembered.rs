@@ -77,6 +77,16 @@ impl Remembered {
         self.0.keys().map(String::as_str)
     }
 
+    /// Since when all of these are known to be sound; `None` unless each was when it was read, and is as
+    /// it was.
+    pub fn since(&self, objects: &[Meta]) -> Option<DateTime<Utc>> {
+        let read = objects.iter().map(|meta| {
+            let seen = self.get(&meta.key).filter(|seen| seen.is_of(meta) && seen.at > DateTime::UNIX_EPOCH);
+            seen.map(|seen| seen.at)
+        });
+        read.min().flatten()
+    }
+
     /// How many objects.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -47,6 +47,8 @@ complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "push" -d 'Take 
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-push" -d 'Take a base backup into the archive'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "fetch" -d 'Restore a base backup into an empty folder'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-fetch" -d 'Restore a base backup into an empty folder'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "ls" -d 'List backups and WAL'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-list" -d 'List backups and WAL'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "verify" -d 'Read archives and say what a restore would stumble over'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "push" -d 'Take a base backup, or a logical dump, into the archive'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-push" -d 'Take a base backup, or a logical dump, into the archive'
@@ -168,6 +170,46 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -l dry
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -l yes -d 'Consent to what can\'t be undone'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l store -d 'List this store instead of the first' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l wal -d 'List the WAL as well: ranges and gaps of each timeline'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l all -d 'Work on every target'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l yes -d 'Consent to what can\'t be undone'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l store -d 'List this store instead of the first' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l wal -d 'List the WAL as well: ranges and gaps of each timeline'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l all -d 'Work on every target'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l yes -d 'Consent to what can\'t be undone'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l store -d 'Verify this store instead of the first' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l recheck-after -d 'Read again what was read longer ago than this' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l unfinished-after -d 'Warn of a backup without a sentinel to which nothing was added for so long' -r
