@@ -94,7 +94,7 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Listed>>
     let archive = Archive::open(config, shard, args.store.as_deref()).await?;
     let pin = archive.pin().await?;
     let catalog = Catalog::load(&archive).await?;
-    let memory = MemoryFile::of(&archive)?.read()?;
+    let memory = MemoryFile::of(&archive).read();
     let backups = backups::list(&archive, &catalog, pin.as_ref(), &memory).await?;
     let ranges = log::ranges(&catalog);
     let place = (Some(shard.name.clone()), Some(archive.store().name().to_owned()));

@@ -16,69 +16,68 @@ use tempfile::NamedTempFile;
 pub(crate) struct Kept {
     file: MemoryFile,
     memory: Memory,
-    done: bool,
 }
 
 impl Kept {
-    /// Writes it down at the latest when this is dropped.
+    /// Writes it down when this is dropped.
     pub(crate) fn new(file: MemoryFile, memory: Memory) -> Self {
-        Self { file, memory, done: false }
-    }
-
-    /// Writes it down now.
-    pub(crate) fn write(&mut self) -> Result<()> {
-        self.done = true;
-        self.file.write(&self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+        Self { file, memory }
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        if !self.done
-            && let Err(error) = self.write()
-        {
-            tracing::warn!("{error}");
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.file.write(&memory) {
+            tracing::warn!("what was read is not remembered, and will be read again: {error}");
         }
     }
 }
 
-/// The file that remembers what was read of an archive.
-pub(crate) struct MemoryFile(PathBuf);
+/// The file that remembers what was read of an archive. A machine where there can't be one reads everything
+/// every time.
+pub(crate) struct MemoryFile(String);
 
 impl MemoryFile {
     /// The file of this archive.
-    pub(crate) fn of(archive: &Archive) -> Result<Self> {
-        let folder = journal::state_dir()?.join("verified");
+    pub(crate) fn of(archive: &Archive) -> Self {
         let name = Sum::of(archive.store().place().as_bytes()).to_string();
-        Ok(Self(folder.join(format!("{}.jsonl", &name[..16]))))
+        Self(format!("{}.jsonl", &name[..16]))
     }
 
-    fn failed(&self, doing: &str) -> impl FnOnce(std::io::Error) -> Error {
-        let what = format!("could not {doing} {}", self.0.display());
-        move |e| Error::new(Code::Io, what).hint("It holds what was read before; it may be deleted.").source(e)
+    fn path(&self) -> Result<PathBuf> {
+        Ok(journal::state_dir()?.join("verified").join(&self.0))
     }
 
-    /// What was read; nothing where nobody did.
-    pub(crate) fn read(&self) -> Result<Remembered> {
-        match File::open(&self.0) {
-            Ok(file) => Remembered::read(BufReader::new(file)).map_err(self.failed("read")),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Remembered::default()),
-            Err(e) => Err(self.failed("read")(e)),
+    /// What was read; nothing where nobody did, or nobody could note it.
+    pub(crate) fn read(&self) -> Remembered {
+        let Ok(path) = self.path() else { return Remembered::default() };
+        match File::open(&path).and_then(|file| Remembered::read(BufReader::new(file))) {
+            Ok(remembered) => remembered,
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    tracing::warn!("could not read {}, so everything is new: {error}", path.display());
+                }
+                Remembered::default()
+            }
         }
     }
 
     fn write(&self, remembered: &Remembered) -> Result<()> {
+        let path = self.path()?;
         let write = || {
-            let folder = self.0.parent().unwrap_or(&self.0);
+            let folder = path.parent().unwrap_or(&path);
             fs::create_dir_all(folder)?;
             let mut file = NamedTempFile::new_in(folder)?;
             let mut sink = BufWriter::new(&mut file);
             remembered.write(&mut sink)?;
             sink.flush()?;
             drop(sink);
-            file.persist(&self.0).map_err(|e| e.error)?;
+            file.persist(&path).map_err(|e| e.error)?;
             Ok(())
         };
-        write().map_err(self.failed("write"))
+        write().map_err(|e: std::io::Error| {
+            Error::new(Code::Io, format!("could not write {}", path.display())).source(e)
+        })
     }
 }

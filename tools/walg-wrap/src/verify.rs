@@ -158,14 +158,14 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Verified
         Options { recheck: args.recheck_after, everything: args.recheck, unfinished_after: args.unfinished_after };
     let about =
         About { target: target.name.clone(), shard: shard.name.clone(), store: archive.store().name().to_owned() };
-    let file = MemoryFile::of(&archive)?;
-    let memory = Memory::new(Mutex::new(file.read()?));
+    let file = MemoryFile::of(&archive);
+    let memory = Memory::new(Mutex::new(file.read()));
     let place = archive.store().place().to_owned();
     let unchecked = |error: Error| error.within(format_args!("the archive at {place} could not be checked"));
     if cx.global().dry_run {
         return plan(cx, &archive, options, memory, &about).await.map_err(unchecked);
     }
-    let mut kept = Kept::new(file, Arc::clone(&memory));
+    let _kept = Kept::new(file, Arc::clone(&memory));
     let failed: Arc<Mutex<Option<Error>>> = Arc::default();
     let report = {
         let (cx, about, failed) = (cx.clone(), about.clone(), Arc::clone(&failed));
@@ -179,7 +179,6 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Verified
         verified = verify::verify(&archive, options, memory, report) => verified,
         () = cx.stop().asked() => return Err(flotilla::signal::cancelled()),
     };
-    kept.write()?;
     let summary = verified.map_err(unchecked)?;
     if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(error);
