@@ -49,8 +49,10 @@ impl Fleet {
         for folder in FOLDERS {
             account.private_folder(&self.path().join(folder)).expect("a folder of the servers");
         }
+        // Machines with and without WAL-G prove the same, unless a test is about the choice.
+        let engine = if settings.contains("engine") { "" } else { "engine = \"embedded\"\n" };
         // Writing to a string doesn't fail.
-        let _ = write!(self.topology.rest, "\n[archive]\n{settings}\n{store}");
+        let _ = write!(self.topology.rest, "\n[archive]\n{engine}{settings}\n{store}");
         self.write_topology();
         for file in ["flotilla.toml", "passwords"] {
             let copy = self.operator(file);

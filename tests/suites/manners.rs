@@ -49,7 +49,7 @@ pub(crate) fn here(fleet: &mut Fleet) {
     let archive = fleet.path().join("archive");
     std::fs::create_dir(&archive).unwrap();
     fleet.topology = fleet.topology.clone().rest(&format!(
-        "[archive]\nencryption = \"none\"\n[[archive.stores]]\nname = \"here\"\nurl = \"file://{}\"\n",
+        "[archive]\nengine = \"embedded\"\nencryption = \"none\"\n[[archive.stores]]\nname = \"here\"\nurl = \"file://{}\"\n",
         archive.display()
     ));
     fleet.write_topology();

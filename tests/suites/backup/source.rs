@@ -15,8 +15,13 @@ pub(super) const KEY: &str = "planted-Zx81-archive-key-of-32-b";
 
 /// A shard that archives, with tables of pgbench and one in a tablespace.
 pub(super) fn fleet(layout: Layout, with_space: bool) -> Fleet {
+    fleet_by("", layout, with_space)
+}
+
+/// The same, with more lines of `[archive]`.
+pub(super) fn fleet_by(lines: &str, layout: Layout, with_space: bool) -> Fleet {
     let mut fleet = Fleet::new().shards(1).init().archiving().set("max_wal_size", "256MB").start();
-    let settings = layout.settings(&fleet);
+    let settings = format!("{lines}{}", layout.settings(&fleet));
     fleet.archive(&settings);
     filled(fleet, with_space)
 }

@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cluster;
+use crate::engine::{self, Chosen};
 use crate::load::{self, FetchedDump};
 use crate::progress;
 
@@ -96,6 +97,10 @@ pub(crate) struct FetchedBackup {
     store: Option<String>,
     /// The backup's name.
     backup: Option<String>,
+    /// What restored it: `wal-g` or `embedded`.
+    engine: Option<String>,
+    /// Why it is the embedded engine though `auto` looked for WAL-G.
+    engine_because: Option<String>,
     /// The backups that were put together, the full one first.
     chain: Option<Vec<String>>,
     /// The new data folder.
@@ -178,6 +183,7 @@ struct Plan {
     backup: BackupName,
     into: PathBuf,
     options: RestoreOptions,
+    chosen: Chosen,
     body: FetchedBackup,
 }
 
@@ -214,8 +220,10 @@ impl Plan {
         };
         let options = RestoreOptions { tablespaces, ..RestoreOptions::default() };
         base::check(&chain, &args.into, &options)?;
+        let chosen = engine::choose(cx, &archive, hindrance(&chain)).await?;
+        let body = FetchedBackup { engine: Some(chosen.name()), engine_because: chosen.because(), ..body };
         let backup = backup.name.clone();
-        Ok(Self { archive, catalog, backup, into: args.into.clone(), options, body })
+        Ok(Self { archive, catalog, backup, into: args.into.clone(), options, chosen, body })
     }
 
     async fn carry_out(mut self, cx: &Context) -> Result<Done<FetchedBackup>> {
@@ -234,16 +242,28 @@ impl Plan {
                 bar.set_position(done);
             }
         }));
-        let restored = base::restore(&self.archive, &chain, &self.into, &self.options).await;
+        let restored = match &self.chosen {
+            Chosen::WalG(walg) => engine::fetch(walg, &self.archive, &chain, &self.into, &self.options).await,
+            Chosen::Embedded(_) => base::restore(&self.archive, &chain, &self.into, &self.options).await,
+        };
         bar.finish_and_clear();
         let restored = restored?;
         body.files = Some(restored.files);
         body.written_bytes = Some(restored.bytes);
-        body.parts = Some(restored.parts);
         body.stored_bytes = Some(restored.stored_bytes);
-        body.unsummed_parts = Some(restored.unsummed_parts);
+        if let Chosen::Embedded(_) = self.chosen {
+            body.parts = Some(restored.parts);
+            body.unsummed_parts = Some(restored.unsummed_parts);
+        }
         Ok(Done::changed(body))
     }
+}
+
+/// Why WAL-G can't restore the chain. Whatever it is told, it puts tablespaces where the original's are.
+fn hindrance(chain: &[&Backup]) -> Option<String> {
+    let spaces = |backup: &&&Backup| backup.sentinel.spec.as_ref().is_some_and(|spec| !spec.locations.is_empty());
+    let found = chain.iter().find(spaces)?;
+    Some(format!("{} has tablespaces, which wal-g would look for where the original's are", found.name))
 }
 
 /// The backup of this name, or the newest.

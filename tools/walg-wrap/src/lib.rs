@@ -2,6 +2,7 @@
 
 mod cluster;
 mod dump;
+mod engine;
 mod fetch;
 mod load;
 mod ls;

@@ -1,6 +1,7 @@
 //! A program of PostgreSQL's that works for this process, and ends with it.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
@@ -32,16 +33,26 @@ impl Program {
         login: Option<&Login>,
         args: impl IntoIterator<Item = String>,
     ) -> Result<Self> {
+        // Nothing of the caller's: libpq's variables say where else it might log in, and how.
+        let kept = ["PATH", "HOME", "TMPDIR"].into_iter().filter_map(|name| Some((name, flotilla::env::path(name)?)));
+        let login = login.into_iter().flat_map(Login::variables).map(|(name, value)| (name, OsString::from(value)));
+        let variables = kept.map(|(name, value)| (name, value.into())).chain(login);
+        Self::launch(name, &programs.path(name), variables, args)
+    }
+
+    /// Starts any program so, with these variables and no others.
+    pub(crate) fn launch(
+        name: &'static str,
+        program: &Path,
+        variables: impl IntoIterator<Item = (&'static str, OsString)>,
+        args: impl IntoIterator<Item = String>,
+    ) -> Result<Self> {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "INT", "--"]).arg(programs.path(name)).args(args);
+        command.args(["--pdeathsig", "INT", "--"]).arg(program).args(args);
         command.current_dir("/").process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // libpq's variables say where else it might log in, and how.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
-            command.env_remove(name);
-        }
         // What it says is read here.
-        command.env("LC_ALL", "C").envs(login.into_iter().flat_map(Login::variables));
+        command.env_clear().env("LC_ALL", "C").envs(variables);
         let mut child = command.spawn().map_err(|e| {
             Error::new(Code::NotFound, "could not run \"setpriv\"").hint("Install util-linux.").source(e)
         })?;
@@ -76,7 +87,7 @@ impl Program {
         if status.success() {
             return Ok((output, said.into()));
         }
-        let errors = || said.iter().filter(|line| line.contains("error:"));
+        let errors = || said.iter().filter(|line| line.contains("error:") || line.starts_with("ERROR: "));
         let why = errors().next().or(said.back()).map_or("it said nothing", String::as_str);
         let why = why.strip_prefix(self.name).map_or(why, |why| why.trim_start_matches(": error: "));
         let mut error = Error::new(Code::QueryFailed, format!("{} failed: {why}", self.name));

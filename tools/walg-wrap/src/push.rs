@@ -2,12 +2,14 @@
 
 mod parent;
 mod source;
-mod wal;
+pub(crate) mod wal;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use flotilla::config::{Engine, Shard};
 use flotilla::error::{Code, Error, Result};
 use flotilla::pg::replication::BaseBackupOptions;
 use flotilla::record::{Done, Record, RecordInfo};
@@ -24,9 +26,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::engine::{self, Chosen};
 use crate::{dump, progress};
-pub(crate) use source::From;
-use source::Source;
+pub(crate) use source::{From, Source};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {
@@ -104,6 +106,10 @@ pub(crate) struct PushedBackup {
     store: Option<String>,
     /// The node that it was taken from.
     node: Option<String>,
+    /// What made it: `wal-g` or `embedded`.
+    engine: Option<String>,
+    /// Why it is the embedded engine though `auto` looked for WAL-G.
+    engine_because: Option<String>,
     /// The backup's name.
     backup: Option<String>,
     /// `full` or `delta`.
@@ -177,11 +183,22 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
     body.kind = Some(if parent.is_some() { "delta" } else { "full" }.to_owned());
     body.parent = parent.map(|parent| parent.name.to_string());
     body.full_because = reason;
+    let local = match config.archive.engine {
+        Engine::Embedded => Err(String::new()),
+        _ => engine::local(cx, shard, &source).await?,
+    };
+    let chosen = engine::choose(cx, &archive, local.as_ref().err().cloned()).await?;
+    body.engine = Some(chosen.name());
+    body.engine_because = chosen.because();
     if cx.global().dry_run {
         return Ok(Done::planned(body));
     }
     archive.claim(&source.pin()).await?;
     source.lock().await?;
+    if let (Chosen::WalG(walg), Ok(data)) = (&chosen, local) {
+        let parent = parent.map(|parent| parent.name.clone());
+        return by_wal_g(cx, (shard, &archive, &source, walg), (data, parent.as_ref()), args, body).await;
+    }
     let parent = match parent {
         Some(parent) => Some(Parent::read(&archive, parent).await?),
         None => None,
@@ -236,16 +253,53 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
         user_data: args.note(),
     };
     base::seal(&archive, taken, how).await?;
-    let detail = serde_json::json!({ "backup": body.backup, "store": body.store, "stored_bytes": body.stored_bytes });
-    let entry = cx.entry(&shard.name).detail(detail);
-    if let Err(error) = entry.write(&source.session).await {
-        // The backup is there, whatever the ledger says.
-        tracing::warn!("the ledger on the primary has no line of this backup: {error}");
-        if let Some(warnings) = &mut body.warnings {
-            warnings.push("the ledger on the primary has no line of this backup".to_owned());
-        }
-    }
+    note(cx, shard, &source, &mut body).await;
     Ok(Done::changed(body))
+}
+
+/// The same by WAL-G.
+async fn by_wal_g(
+    cx: &Context,
+    (shard, archive, source, walg): (&Shard, &Archive, &Source, &engine::WalG),
+    (data, parent): (PathBuf, Option<&BackupName>),
+    args: &Args,
+    mut body: PushedBackup,
+) -> Result<Done<PushedBackup>> {
+    source.fresh_start(args.wal_timeout).await?;
+    failpoint::hit("push.begun");
+    let wanted = engine::Wanted {
+        shard,
+        data,
+        parent,
+        max_deltas: args.max_deltas,
+        permanent: args.permanent,
+        user_data: args.note().map(|note| note.to_string()),
+        wal_timeout: args.wal_timeout,
+    };
+    let made = engine::push(cx, archive, source, walg, &wanted).await?;
+    body.kind = Some(if made.is_delta { "delta" } else { "full" }.to_owned());
+    body.backup = Some(made.name.to_string());
+    body.start_lsn = Some(made.start.to_string());
+    body.finish_lsn = Some(made.finish.to_string());
+    body.members = Some(made.members);
+    body.incremented = Some(made.incremented);
+    body.parts = Some(made.parts);
+    body.content_bytes = Some(made.content_bytes);
+    body.stored_bytes = Some(made.stored_bytes);
+    body.wal_wait_ms = u64::try_from(made.wal_wait.as_millis()).ok();
+    body.warnings.get_or_insert_default().extend(made.warning);
+    note(cx, shard, source, &mut body).await;
+    Ok(Done::changed(body))
+}
+
+/// Leaves a line in the ledger. The backup is there, whatever the ledger says.
+async fn note(cx: &Context, shard: &Shard, source: &Source, body: &mut PushedBackup) {
+    let detail = serde_json::json!({ "backup": body.backup, "store": body.store, "stored_bytes": body.stored_bytes });
+    if let Err(error) = cx.entry(&shard.name).detail(detail).write(&source.session).await {
+        tracing::warn!("the ledger on the primary has no line of this backup: {error}");
+        let warnings = body.warnings.get_or_insert_default();
+        warnings.push("the ledger on the primary has no line of this backup".to_owned());
+    }
 }
 
 /// What is no failure, and should be looked at all the same.

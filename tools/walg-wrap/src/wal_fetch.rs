@@ -75,6 +75,8 @@ pub(crate) struct FetchedWal {
     shard: Option<String>,
     /// The store.
     store: Option<String>,
+    /// What carried it: always `embedded`.
+    engine: Option<String>,
     /// The file's name.
     file: Option<String>,
     /// The object's key below the shard's prefix.
@@ -158,6 +160,7 @@ async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Re
     let mut body = FetchedWal {
         shard: Some(shard.name.clone()),
         store: Some(archive.store().name().to_owned()),
+        engine: Some(crate::engine::EMBEDDED.to_owned()),
         file: Some(file.to_string()),
         object: Some(key.clone()),
         ..FetchedWal::default()

@@ -52,6 +52,8 @@ pub(crate) struct PushedWal {
     shard: Option<String>,
     /// The store.
     store: Option<String>,
+    /// What carried it: always `embedded`.
+    engine: Option<String>,
     /// The file's name.
     file: Option<String>,
     /// The object's key below the shard's prefix.
@@ -77,6 +79,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let mut body = PushedWal {
         shard: Some(shard.name.clone()),
         store: Some(archive.store().name().to_owned()),
+        engine: Some(crate::engine::EMBEDDED.to_owned()),
         file: Some(file.name.to_string()),
         object: Some(key.clone()),
         size_bytes: Some(file.content.len() as u64),

@@ -3,6 +3,7 @@
 
 mod destination;
 mod extract;
+mod outside;
 mod pack;
 mod parent;
 mod plan;
@@ -12,6 +13,7 @@ mod take;
 
 pub use destination::{RestoreOptions, Restored, check};
 pub use extract::Progress;
+pub use outside::restore_by;
 pub use parent::Parent;
 pub use restore::restore;
 pub use take::{Describe, Taken, seal, take};

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use flotilla::config::{ArchiveStore, StoreUrl};
 use futures_util::future::BoxFuture;
+use secrecy::SecretString;
 
 pub use body::Body;
 pub use error::{Class, Result, StoreError};
@@ -43,6 +44,17 @@ pub use preflight::{Preflight, Rights};
 /// What comes later.
 pub type Later<'a, T> = BoxFuture<'a, Result<T>>;
 
+/// What requests to S3 are signed with, for another program.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The key's id.
+    pub key_id: String,
+    /// The key.
+    pub secret: SecretString,
+    /// What makes a temporary key good.
+    pub token: Option<SecretString>,
+}
+
 /// What every kind of store does, with names below it.
 trait Backend: Send + Sync {
     fn get(&self, key: String, range: Option<Range<u64>>) -> Later<'_, Body>;
@@ -51,6 +63,7 @@ trait Backend: Send + Sync {
     fn upload(&self, key: String, source: Source, how: Upload) -> Later<'_, Put>;
     fn list(&self, base: &str, listing: Listing) -> Entries;
     fn delete(&self, keys: Vec<String>) -> Later<'_, ()>;
+    fn credentials(&self) -> Later<'_, Option<Credentials>>;
 }
 
 /// A store, or what lies below a path in it. Cheap to clone.
@@ -144,6 +157,11 @@ impl Store {
             Ok(()) => self.backend.list(&self.base, listing),
             Err(error) => Box::pin(futures_util::stream::once(async { Err(error) })),
         }
+    }
+
+    /// What requests are signed with, as the chain of credentials says now; none of a folder.
+    pub async fn credentials(&self) -> Result<Option<Credentials>> {
+        self.backend.credentials().await
     }
 
     /// Deletes objects; what isn't there is no failure.

@@ -139,14 +139,21 @@ impl Endpoint {
         } else {
             host.host.clone()
         };
-        let lookup = Lookup { host: &name, port: host.port, dbname: &self.dbname, user: &self.user };
-        let line = lookup.line();
         let escaped = password.expose_secret().replace('\\', r"\\").replace(':', r"\:");
-        let line = line.strip_suffix("PASSWORD").map(|line| format!("{line}{escaped}\n"));
-        let line = line.ok_or_else(|| Error::internal("a line of the password file without a password"))?;
+        // Programs in Go look for `localhost` where libpq looks for a socket's folder, and some connect to
+        // other databases of the server as well.
+        let names = if host.is_socket() { vec![name.as_str(), "localhost"] } else { vec![name.as_str()] };
+        let mut lines = String::new();
+        for name in names {
+            let lookup = Lookup { host: name, port: host.port, dbname: "*", user: &self.user };
+            let line = lookup.line();
+            let line = line.strip_suffix("PASSWORD");
+            let line = line.ok_or_else(|| Error::internal("a line of the password file without a password"))?;
+            lines.push_str(&format!("{line}{escaped}\n"));
+        }
         let path = folder.join("pgpass");
         let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
-        file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|e| {
+        file.and_then(|mut file| file.write_all(lines.as_bytes())).map_err(|e| {
             Error::new(Code::Io, format!("could not write {}", path.display())).hint("Is there room?").source(e)
         })?;
         Ok(Some(path.display().to_string()))

@@ -1,5 +1,7 @@
 -- Physical backups: the replication protocol, and the functions that bracket a backup.
 ALTER ROLE :"backup" REPLICATION;
+-- Where the data folder is, for programs that read it.
+GRANT pg_read_all_settings TO :"backup";
 -- Logical backups: every row whatever policies say, and large objects, which pg_read_all_data leaves out.
 ALTER ROLE :"backup" BYPASSRLS;
 GRANT SET ON PARAMETER lo_compat_privileges TO :"backup";

@@ -50,24 +50,24 @@ impl From {
 }
 
 /// A server that is to be backed up.
-pub(super) struct Source {
-    pub(super) stream: Replication,
+pub(crate) struct Source {
+    pub(crate) stream: Replication,
     /// On the primary.
-    pub(super) session: Session,
+    pub(crate) session: Session,
     /// On the standby that is backed up, if it is one.
     standby: Option<Session>,
     /// The node's name.
-    pub(super) node: String,
-    pub(super) system: u64,
-    pub(super) timeline: Timeline,
+    pub(crate) node: String,
+    pub(crate) system: u64,
+    pub(crate) timeline: Timeline,
     /// Where the primary's WAL stands.
-    pub(super) at: Lsn,
-    pub(super) segment_size: SegmentSize,
+    pub(crate) at: Lsn,
+    pub(crate) segment_size: SegmentSize,
     /// `server_version_num`.
-    pub(super) version: u32,
+    pub(crate) version: u32,
     /// Empty where this user may not know it.
-    pub(super) data_dir: String,
-    pub(super) host: String,
+    pub(crate) data_dir: String,
+    pub(crate) host: String,
 }
 
 const FACTS: &str = "SELECT current_setting('server_version_num'), \
@@ -76,7 +76,7 @@ const FACTS: &str = "SELECT current_setting('server_version_num'), \
     pg_catalog.pg_current_wal_lsn()";
 
 impl Source {
-    pub(super) async fn open(cx: &Context, shard: &Shard, from: Option<&From>) -> Result<Self> {
+    pub(crate) async fn open(cx: &Context, shard: &Shard, from: Option<&From>) -> Result<Self> {
         let config = cx.config()?;
         let user = &config.users.backup;
         let session = cx.connect(reach::primary(config, shard, user)?).await?;
@@ -145,12 +145,12 @@ impl Source {
     }
 
     /// What the archive is pinned to.
-    pub(super) fn pin(&self) -> Pin {
+    pub(crate) fn pin(&self) -> Pin {
         Pin::new(self.system, self.version / 10_000, self.segment_size.bytes())
     }
 
     /// Keeps other pushes of the shard away, from any machine.
-    pub(super) async fn lock(&self) -> Result<()> {
+    pub(crate) async fn lock(&self) -> Result<()> {
         if advisory::try_lock(&self.session, &advisory::Key::Name("walg-wrap push".to_owned())).await? {
             return Ok(());
         }
@@ -159,7 +159,7 @@ impl Source {
     }
 
     /// Ends the primary's segment at hand.
-    pub(super) async fn switch_wal(&self) -> Result<()> {
+    pub(crate) async fn switch_wal(&self) -> Result<()> {
         self.session.simple("SELECT pg_catalog.pg_switch_wal()").await.map(drop)
     }
 
@@ -167,7 +167,7 @@ impl Source {
     ///
     /// The primary begins every backup with a checkpoint. A standby can only go back to the last one that
     /// it has replayed, so the primary makes one and the standby gets the time to replay it.
-    pub(super) async fn fresh_start(&self, limit: Duration) -> Result<()> {
+    pub(crate) async fn fresh_start(&self, limit: Duration) -> Result<()> {
         self.switch_wal().await?;
         let Some(standby) = &self.standby else { return Ok(()) };
         self.session.simple("CHECKPOINT").await.map_err(|error| {

@@ -17,7 +17,7 @@ use super::source::Source;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Waits until every segment is in the archive, and the last one can be read.
-pub(super) async fn arrived(
+pub(crate) async fn arrived(
     archive: &Archive,
     source: &Source,
     first: Segment,

@@ -17,6 +17,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Region, RequestChecksumCalculation, ResponseChecksumValidation};
@@ -25,7 +26,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use flotilla::config::ArchiveStore;
 
-use super::{Backend, Body, Entries, Later, Listing, Meta, Over, Patience, Put, Source, Upload};
+use super::{
+    Backend, Body, Class, Credentials, Entries, Later, Listing, Meta, Over, Patience, Put, Source, StoreError, Upload,
+};
 
 /// The region that is signed for where nobody names one; services other than Amazon's seldom care.
 const REGION: &str = "us-east-1";
@@ -36,6 +39,7 @@ pub(super) struct S3 {
     client: Client,
     bucket: Arc<str>,
     patience: Patience,
+    credentials: Option<SharedCredentialsProvider>,
 }
 
 impl S3 {
@@ -81,7 +85,8 @@ impl S3 {
         if let Some(endpoint) = &store.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        Ok(Self { client: Client::from_conf(config.build()), bucket: bucket.into(), patience })
+        let credentials = shared.credentials_provider();
+        Ok(Self { client: Client::from_conf(config.build()), bucket: bucket.into(), patience, credentials })
     }
 
     /// A request's object in words.
@@ -91,6 +96,20 @@ impl S3 {
 }
 
 impl Backend for S3 {
+    fn credentials(&self) -> Later<'_, Option<Credentials>> {
+        Box::pin(async move {
+            let Some(provider) = &self.credentials else { return Ok(None) };
+            let found = provider.provide_credentials().await.map_err(|source| {
+                StoreError::new(Class::Other, "no credentials were found for the store").source(source)
+            })?;
+            Ok(Some(Credentials {
+                key_id: found.access_key_id().to_owned(),
+                secret: found.secret_access_key().into(),
+                token: found.session_token().map(Into::into),
+            }))
+        })
+    }
+
     fn get(&self, key: String, range: Option<Range<u64>>) -> Later<'_, Body> {
         Box::pin(self.read(key, range))
     }

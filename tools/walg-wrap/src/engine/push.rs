@@ -1,0 +1,198 @@
+//! A base backup made by WAL-G on the server's own machine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flotilla::config::Shard;
+use flotilla::error::{Code, Error, Result};
+use flotilla::{Context, failpoint, reach};
+use flotilla_archive::backup::Control;
+use flotilla_archive::catalog::Backup;
+use flotilla_archive::names::{self, BackupName};
+use flotilla_archive::wal::{Lsn, Segment};
+use flotilla_archive::{Archive, Catalog};
+
+use super::WalG;
+use super::adopt::{Adopted, adopt};
+use super::run::Ran;
+use crate::push::{Source, wal};
+
+/// What is to be backed up.
+pub(crate) struct Wanted<'a> {
+    pub(crate) shard: &'a Shard,
+    pub(crate) data: PathBuf,
+    pub(crate) parent: Option<&'a BackupName>,
+    pub(crate) max_deltas: u32,
+    pub(crate) permanent: bool,
+    pub(crate) user_data: Option<String>,
+    pub(crate) wal_timeout: Duration,
+}
+
+/// A backup that was made.
+pub(crate) struct Pushed {
+    pub(crate) name: BackupName,
+    pub(crate) start: Lsn,
+    pub(crate) finish: Lsn,
+    pub(crate) is_delta: bool,
+    pub(crate) members: u64,
+    pub(crate) incremented: u64,
+    pub(crate) parts: u64,
+    pub(crate) content_bytes: u64,
+    pub(crate) stored_bytes: u64,
+    pub(crate) wal_wait: Duration,
+    pub(crate) warning: Option<String>,
+}
+
+/// The data folder of the server that the source sends from, where it is on this machine and may be read;
+/// else why not. A folder of the same path may be another server's: the time of its start tells.
+pub(crate) async fn local(cx: &Context, shard: &Shard, source: &Source) -> Result<Result<PathBuf, String>> {
+    let config = cx.config()?;
+    let node = shard.nodes.iter().find(|node| node.name == source.node);
+    let node = node.ok_or_else(|| Error::internal("a source that is no node"))?;
+    let session = cx.connect(reach::node(config, node, &config.users.backup)?).await?;
+    let asked = "SELECT floor(extract(epoch FROM pg_catalog.pg_postmaster_start_time()))::bigint, \
+                 coalesce((SELECT setting FROM pg_catalog.pg_settings WHERE name = 'data_directory'), '')";
+    let rows = session.simple(asked).await?;
+    session.close().await;
+    let text = |at: usize| rows.first().and_then(|row| row.get(at)).unwrap_or_default().to_owned();
+    let (started, data) = (text(0), text(1));
+    Ok(check(&started, &data, source.system, node.port))
+}
+
+fn check(started: &str, data: &str, system: u64, port: u16) -> Result<PathBuf, String> {
+    if data.is_empty() {
+        return Err("the server doesn't say where its data folder is".to_owned());
+    }
+    let path = Path::new(data);
+    let elsewhere = |why: &str| Err(format!("the server's data folder {data} is not at hand: {why}"));
+    let pid = match fs::read_to_string(path.join("postmaster.pid")) {
+        Ok(pid) => pid,
+        Err(error) => return elsewhere(&error.to_string()),
+    };
+    let lines: Vec<&str> = pid.lines().map(str::trim).collect();
+    let near = |a: &str, b: &str| match (a.parse::<i64>(), b.parse::<i64>()) {
+        (Ok(a), Ok(b)) => (a - b).abs() <= 1,
+        _ => false,
+    };
+    if !lines.get(2).is_some_and(|line| near(line, started)) || lines.get(3) != Some(&port.to_string().as_str()) {
+        return elsewhere("what is there is another server's");
+    }
+    let control = match fs::read(path.join("global/pg_control")) {
+        Ok(control) => control,
+        Err(error) => return elsewhere(&error.to_string()),
+    };
+    match Control::parse(&control) {
+        Ok(control) if control.system_identifier == system => Ok(path.to_owned()),
+        _ => elsewhere("what is there is of another system"),
+    }
+}
+
+/// Makes a backup. It counts when its end is in the archive and every object of it was read back; until
+/// then, and when that fails, its sentinel is taken away again.
+pub(crate) async fn push(
+    cx: &Context,
+    archive: &Archive,
+    source: &Source,
+    walg: &WalG,
+    wanted: &Wanted<'_>,
+) -> Result<Pushed> {
+    let before = names(archive).await?;
+    let Ran { complaint, strayed } = walg.run(arguments(wanted), variables(cx, walg, wanted, source)?).await?;
+    failpoint::hit("walg.pushed");
+    let catalog = Catalog::load(archive).await?;
+    let made: Vec<&Backup> = catalog
+        .backups
+        .iter()
+        .filter(|backup| !before.contains(&backup.name) && backup.sentinel.system_identifier == Some(source.system))
+        .collect();
+    let [backup] = made.as_slice() else {
+        let what = format!("wal-g ended, and {} new backups are in the archive", made.len());
+        return Err(complaint
+            .unwrap_or_else(|| Error::new(Code::Mismatch, what).hint("Look at the server's log, then run it again.")));
+    };
+    let proven = if strayed {
+        Err(Error::new(Code::WrongSystem, "wal-g asked another server than the one that is backed up"))
+    } else {
+        prove(archive, source, backup, wanted).await
+    };
+    match proven {
+        Ok((adopted, wal_wait)) => Ok(Pushed {
+            name: backup.name.clone(),
+            start: backup.sentinel.start_lsn,
+            finish: backup.sentinel.finish_lsn,
+            is_delta: backup.is_delta(),
+            members: adopted.members,
+            incremented: adopted.incremented,
+            parts: adopted.parts,
+            content_bytes: adopted.content_bytes,
+            stored_bytes: adopted.stored_bytes,
+            wal_wait,
+            warning: complaint.map(|error| format!("the backup is sound, and wal-g complained: {}", error.message())),
+        }),
+        Err(error) => {
+            let sentinel = names::sentinel(&backup.name);
+            archive.store().delete([sentinel.as_str()]).await?;
+            Err(error.within(format!("{} is not sound, and is no longer listed", backup.name)))
+        }
+    }
+}
+
+async fn prove(
+    archive: &Archive,
+    source: &Source,
+    backup: &Backup,
+    wanted: &Wanted<'_>,
+) -> Result<(Adopted, Duration)> {
+    let began = tokio::time::Instant::now();
+    source.switch_wal().await?;
+    let size = source.segment_size;
+    let first = Segment::containing(backup.timeline(), backup.sentinel.start_lsn, size);
+    let last = Segment::ending_at(backup.timeline(), backup.sentinel.finish_lsn, size);
+    wal::arrived(archive, source, first, last, wanted.wal_timeout).await?;
+    let waited = began.elapsed();
+    failpoint::hit("walg.wal");
+    let adopted = adopt(archive, backup, size, source.system).await?;
+    failpoint::hit("walg.sums");
+    Ok((adopted, waited))
+}
+
+async fn names(archive: &Archive) -> Result<BTreeSet<BackupName>> {
+    Ok(Catalog::load(archive).await?.backups.into_iter().map(|backup| backup.name).collect())
+}
+
+fn arguments(wanted: &Wanted<'_>) -> Vec<String> {
+    let mut args = vec!["backup-push".to_owned(), wanted.data.display().to_string()];
+    match wanted.parent {
+        Some(parent) => args.extend(["--delta-from-name".to_owned(), parent.to_string()]),
+        None => args.push("--full".to_owned()),
+    }
+    if wanted.permanent {
+        args.push("--permanent".to_owned());
+    }
+    args
+}
+
+/// How it logs in, and what else the backup is to be. It can't read what isn't there, which libpq can.
+fn variables(
+    cx: &Context,
+    walg: &WalG,
+    wanted: &Wanted<'_>,
+    source: &Source,
+) -> Result<Vec<(&'static str, std::ffi::OsString)>> {
+    let config = cx.config()?;
+    let node = wanted.shard.nodes.iter().find(|node| node.name == source.node);
+    let node = node.ok_or_else(|| Error::internal("a source that is no node"))?;
+    let endpoint = reach::node(config, node, &config.users.backup)?;
+    let host = endpoint.hosts().first().ok_or_else(|| Error::internal("a node without a host"))?;
+    let login = endpoint.program_login(host, walg.home.path())?;
+    let nothing = walg.home.path().join("none").display().to_string();
+    let mut all: Vec<(&'static str, std::ffi::OsString)> =
+        login.variables().filter(|(_, value)| *value != nothing).map(|(name, value)| (name, value.into())).collect();
+    all.push(("WALG_DELTA_MAX_STEPS", wanted.parent.map_or(0, |_| wanted.max_deltas).to_string().into()));
+    if let Some(note) = &wanted.user_data {
+        all.push(("WALG_SENTINEL_USER_DATA", note.into()));
+    }
+    Ok(all)
+}
