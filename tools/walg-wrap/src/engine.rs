@@ -98,10 +98,10 @@ async fn version(program: &PathBuf) -> Result<String, String> {
     let output = Command::new(program).arg("--version").env_clear().output().await;
     let output = output.map_err(|e| named(format!("can't be run: {e}")))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    parse(&text).map_err(|what| named(what))
+    parse(&text).map_err(named)
 }
 
-/// The version in `wal-g version v3.0.7	devel	devel	PostgreSQL`.
+/// The version in what `wal-g --version` says.
 fn parse(text: &str) -> Result<String, String> {
     let version = text
         .split_ascii_whitespace()

@@ -149,7 +149,7 @@ impl Endpoint {
             let line = lookup.line();
             let line = line.strip_suffix("PASSWORD");
             let line = line.ok_or_else(|| Error::internal("a line of the password file without a password"))?;
-            lines.push_str(&format!("{line}{escaped}\n"));
+            lines.extend([line, escaped.as_str(), "\n"]);
         }
         let path = folder.join("pgpass");
         let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);

@@ -151,11 +151,11 @@ async fn prove(
     let first = Segment::containing(backup.timeline(), backup.sentinel.start_lsn, size);
     let last = Segment::ending_at(backup.timeline(), backup.sentinel.finish_lsn, size);
     wal::arrived(archive, source, first, last, wanted.wal_timeout).await?;
-    let waited = began.elapsed();
+    let arrival = began.elapsed();
     failpoint::hit("walg.wal");
     let adopted = adopt(archive, backup, size, source.system).await?;
     failpoint::hit("walg.sums");
-    Ok((adopted, waited))
+    Ok((adopted, arrival))
 }
 
 async fn names(archive: &Archive) -> Result<BTreeSet<BackupName>> {
