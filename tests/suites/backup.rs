@@ -5,6 +5,7 @@ mod fetch;
 mod logical;
 mod ls;
 mod push;
+mod retain;
 mod source;
 mod verify;
 mod walg;

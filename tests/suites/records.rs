@@ -120,6 +120,8 @@ fn archives(fleet: &mut Fleet, golden: &mut Golden) {
     golden.take(&fleet.tool("walg-wrap", dump).run());
     let load = ["fetch", "-t", "s0", "--store", "past", "--type", "logical", "--into", "loaded"];
     golden.take(&fleet.tool("walg-wrap", load).run());
+    let retain = ["retain", "-t", "s0", "--store", "past", "--full", "1", "--dry-run"];
+    golden.take(&fleet.tool("walg-wrap", retain).run().ok());
     // Recovery would run as the servers' account, which has to read all of it.
     let into = fleet.path().join("restored");
     std::fs::create_dir(&into).expect("a folder to restore into");

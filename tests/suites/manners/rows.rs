@@ -203,6 +203,14 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row { tool: "walg-wrap", verb: "ls", args: &["--wal", "--store", "past"], ..ROW },
     Row { tool: "walg-wrap", verb: "verify", args: &["--store", "past", "--dry-run"], ..ROW },
+    Row {
+        tool: "walg-wrap",
+        verb: "retain",
+        args: &["--all", "--store", "past", "--full", "1", "--yes"],
+        untargeted: Some(&["--store", "past", "--full", "1", "--yes"]),
+        ensures: true,
+        ..ROW
+    },
     Row { tool: "pitr", verb: "coverage", args: &["--store", "past"], ..ROW },
     Row { tool: "pitr", verb: "plan", args: &["--latest", "--store", "past"], ..ROW },
     Row {

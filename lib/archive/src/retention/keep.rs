@@ -98,7 +98,8 @@ impl<'a> Keep<'a> {
     /// Keeps what was there when the days began, for each way that the log took since, and all since.
     async fn window(&mut self, sound: &mut Soundness<'_>, begin: DateTime<Utc>) -> Result<()> {
         let catalog = self.catalog;
-        for backup in catalog.backups.iter().filter(|backup| backup.finished() > begin) {
+        let since: Vec<&Backup> = catalog.backups.iter().filter(|backup| self.there_at(backup) > begin).collect();
+        for backup in since {
             self.group(backup, Reason::Window, true);
         }
         for timeline in catalog.timelines() {
