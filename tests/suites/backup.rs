@@ -1,5 +1,6 @@
 //! Base backups of real servers: made here or by WAL-G, restored here or by WAL-G, and compared.
 
+mod copy;
 mod engine;
 mod fetch;
 mod logical;

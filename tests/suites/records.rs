@@ -137,6 +137,12 @@ fn archives(fleet: &mut Fleet, golden: &mut Golden) {
     ] {
         golden.take(&fleet.tool("pitr", args).run().ok());
     }
+    let copy = ["copy", "-t", "s0", "--store", "past", "--to", "here"];
+    golden.take(&fleet.tool("walg-wrap", copy).args(["--dry-run"]).run().ok());
+    let mut log = std::fs::read_dir(fleet.path().join("past/s0/wal_005")).expect("the log").flatten();
+    let segment = log.next().expect("a segment").file_name();
+    fleet.file(format!("archive/s0/wal_005/{}", segment.display()), "another's");
+    golden.take(&fleet.tool("walg-wrap", copy).run().code_is(1));
 }
 
 /// With a real PgBouncer, whose pools are part of the screen.

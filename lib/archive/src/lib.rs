@@ -17,6 +17,7 @@ pub mod documents;
 pub mod names;
 pub mod pages;
 mod reading;
+pub mod region;
 pub mod retention;
 pub mod store;
 pub mod tarball;

@@ -22,5 +22,6 @@ mod sound;
 pub use delete::{Outcome, Step, delete};
 pub use footing::check_footing;
 pub use intent::{By, Intent};
+pub(crate) use objects::Objects;
 pub use plan::{Gone, Group, Kept, Plan, WalGone, plan};
 pub use policy::{Policy, Reason};

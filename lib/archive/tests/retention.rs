@@ -11,10 +11,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use flotilla::config::Config;
 use flotilla::{Code, Error};
+use flotilla_archive::Archive;
 use flotilla_archive::catalog::{Backup, Catalog};
 use flotilla_archive::retention::{By, Outcome, Policy, Step, delete, plan};
 use flotilla_archive::wal::{History, Timeline};
-use flotilla_archive::Archive;
 use proptest::prelude::*;
 
 const SEGMENT: u64 = 16 << 20;
@@ -64,9 +64,8 @@ fn made() -> impl Strategy<Value = Made> {
         1 => Just(Fault::Unreadable),
         1 => Just(Fault::NoPart),
     ];
-    (prop::bool::weighted(0.7), prop::bool::weighted(0.5), prop::bool::weighted(0.15), fault, 0..2_u64).prop_map(
-        |(exists, delta, permanent, fault, length)| Made { exists, delta, permanent, fault, length },
-    )
+    (prop::bool::weighted(0.7), prop::bool::weighted(0.5), prop::bool::weighted(0.15), fault, 0..2_u64)
+        .prop_map(|(exists, delta, permanent, fault, length)| Made { exists, delta, permanent, fault, length })
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -78,15 +77,7 @@ fn world() -> impl Strategy<Value = World> {
     ];
     let holes = prop::collection::btree_set(1..SEGMENTS, 0..3);
     (prop::collection::vec(made(), 14), switch, holes, rules, 1..4_usize, 0..8_usize).prop_map(
-        |(backups, switch, holes, (full, days), least, stop)| World {
-            backups,
-            switch,
-            holes,
-            full,
-            days,
-            least,
-            stop,
-        },
+        |(backups, switch, holes, (full, days), least, stop)| World { backups, switch, holes, full, days, least, stop },
     )
 }
 
@@ -171,13 +162,7 @@ impl World {
     }
 
     fn policy(&self, now: DateTime<Utc>) -> Policy {
-        Policy {
-            full: self.full,
-            days: self.days,
-            least: self.least,
-            garbage_after: Duration::from_hours(24),
-            now,
-        }
+        Policy { full: self.full, days: self.days, least: self.least, garbage_after: Duration::from_hours(24), now }
     }
 }
 

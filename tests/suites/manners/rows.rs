@@ -211,6 +211,14 @@ pub(super) const ROWS: &[Row] = &[
         ensures: true,
         ..ROW
     },
+    Row {
+        tool: "walg-wrap",
+        verb: "copy",
+        args: &["-t", "s0", "--store", "past", "--to", "here"],
+        untargeted: Some(&["--store", "past", "--to", "here"]),
+        ensures: true,
+        ..ROW
+    },
     Row { tool: "pitr", verb: "coverage", args: &["--store", "past"], ..ROW },
     Row { tool: "pitr", verb: "plan", args: &["--latest", "--store", "past"], ..ROW },
     Row {

@@ -1,6 +1,7 @@
 //! WAL-G archives: written, checked and read, with WAL-G or without.
 
 mod cluster;
+mod copy;
 mod dump;
 mod engine;
 mod fetch;
@@ -55,6 +56,9 @@ enum Verbs {
     /// Retire old backups, and WAL that nothing needs any more
     #[command(after_help = retain::VERB.help(), after_long_help = retain::VERB.long_help())]
     Retain(retain::Args),
+    /// Bring another store up to date with this one
+    #[command(after_help = copy::VERB.help(), after_long_help = copy::VERB.long_help())]
+    Copy(copy::Args),
     /// Put a file of the WAL into the archive; for `archive_command`
     #[command(after_help = wal_push::VERB.help(), after_long_help = wal_push::VERB.long_help())]
     WalPush(wal_push::Args),
@@ -66,7 +70,7 @@ enum Verbs {
 impl Tool for Cli {
     const NAME: &'static str = "walg-wrap";
     const VERBS: &'static [Verb] =
-        &[push::VERB, fetch::VERB, ls::VERB, verify::VERB, retain::VERB, wal_push::VERB, wal_fetch::VERB];
+        &[push::VERB, fetch::VERB, ls::VERB, verify::VERB, retain::VERB, copy::VERB, wal_push::VERB, wal_fetch::VERB];
 
     fn global(&self) -> &Global {
         &self.global
@@ -79,6 +83,7 @@ impl Tool for Cli {
             Verbs::Ls(_) => &ls::VERB,
             Verbs::Verify(_) => &verify::VERB,
             Verbs::Retain(_) => &retain::VERB,
+            Verbs::Copy(_) => &copy::VERB,
             Verbs::WalPush(_) => &wal_push::VERB,
             Verbs::WalFetch(_) => &wal_fetch::VERB,
         }
@@ -92,6 +97,7 @@ impl Tool for Cli {
                 Verbs::Ls(args) => ls::run(&cx, args).await,
                 Verbs::Verify(args) => verify::run(&cx, args).await,
                 Verbs::Retain(args) => retain::run(&cx, args).await,
+                Verbs::Copy(args) => copy::run(&cx, args).await,
                 Verbs::WalPush(args) => wal_push::run(&cx, args).await,
                 Verbs::WalFetch(args) => wal_fetch::run(&cx, args).await,
             }

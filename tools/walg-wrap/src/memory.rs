@@ -76,8 +76,7 @@ impl MemoryFile {
             file.persist(&path).map_err(|e| e.error)?;
             Ok(())
         };
-        write().map_err(|e: std::io::Error| {
-            Error::new(Code::Io, format!("could not write {}", path.display())).source(e)
-        })
+        write()
+            .map_err(|e: std::io::Error| Error::new(Code::Io, format!("could not write {}", path.display())).source(e))
     }
 }

@@ -11,13 +11,13 @@ use crate::store::{Entry, Listing, Meta};
 use crate::wal::SegmentSize;
 
 /// All objects, from one listing.
-pub(super) struct Objects {
-    pub(super) all: BTreeMap<String, Meta>,
+pub(crate) struct Objects {
+    pub(crate) all: BTreeMap<String, Meta>,
     size: SegmentSize,
 }
 
 impl Objects {
-    pub(super) async fn list(archive: &Archive) -> Result<Self> {
+    pub(crate) async fn list(archive: &Archive) -> Result<Self> {
         let mut all = BTreeMap::new();
         let mut entries = archive.store().list(Listing::of(""));
         while let Some(entry) = entries.try_next().await? {
@@ -29,16 +29,16 @@ impl Objects {
     }
 
     /// The same, read as names of segments of this size.
-    pub(super) fn sized(self, size: SegmentSize) -> Self {
+    pub(crate) fn sized(self, size: SegmentSize) -> Self {
         Self { size, ..self }
     }
 
-    pub(super) fn of(&self, key: &str) -> Object {
+    pub(crate) fn of(&self, key: &str) -> Object {
         Object::of(key, self.size)
     }
 
     /// What the layout names of a backup, without its sentinel. What else lies in its folder isn't its.
-    pub(super) fn of_backup<'a>(&'a self, name: &BackupName) -> impl Iterator<Item = &'a Meta> {
+    pub(crate) fn of_backup<'a>(&'a self, name: &BackupName) -> impl Iterator<Item = &'a Meta> {
         let folder = format!("{}{name}/", names::BACKUPS);
         let inside = self.all.range(folder.clone()..).take_while(move |(key, _)| key.starts_with(&folder));
         inside.map(|(_, meta)| meta).filter(|meta| self.of(&meta.key).backup().is_some())

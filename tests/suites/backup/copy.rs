@@ -1,0 +1,139 @@
+//! Copies in a second store: what is listed there can be restored there, whatever happens on the way.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flotilla_archive::store::Store;
+use flotilla_tests::faulty::{Fault, Faulty, Rule};
+use flotilla_tests::{Fleet, ObjectStore, Run, Sandbox, Topology};
+use serde_json::Value;
+
+use super::retain::filled;
+use super::source::{self, change};
+use super::walg::LAYOUTS;
+
+fn copy(fleet: &Fleet, args: &[&str]) -> Run {
+    fleet.tool("walg-wrap", [&["copy", "-t", "s0", "--to", "west"], args].concat())
+}
+
+fn summary(outcome: &flotilla_tests::Outcome) -> Value {
+    outcome.lines().pop().unwrap()
+}
+
+fn push(fleet: &Fleet, kind: &str) {
+    fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--type", kind]).run().ok();
+}
+
+fn objects(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_a_copy_lists_can_be_restored_wherever_copying_was_killed() {
+    let mut fleet = source::fleet(LAYOUTS[0], false);
+    push(&fleet, "full");
+    change(&fleet, 1);
+    push(&fleet, "delta");
+    fleet.archived(0);
+    let (here, west) = (fleet.path().join("archive/s0"), fleet.path().join("west"));
+    fs::create_dir(&west).unwrap();
+    fleet
+        .topology
+        .rest
+        .push_str(&format!("\n[[archive.stores]]\nname = \"west\"\nurl = \"file://{}\"\n", west.display()));
+    fleet.write_topology();
+    let west = west.join("s0");
+
+    let planned = summary(&copy(&fleet, &["--dry-run"]).run().ok());
+    assert!(planned["objects"].as_u64() > Some(10) && planned["missing_segments"].as_u64() > Some(0), "{planned}");
+    assert_eq!(objects(&west), Vec::<PathBuf>::new(), "a dry run copies nothing");
+    for place in ["object", "sums@2", "log", "object@2", "parts", "object@3", "sentinel", "parts@2", "sentinel@2"] {
+        let outcome = copy(&fleet, &[]).env("FLOTILLA_FAILPOINT", format!("copy.{place}")).run();
+        if outcome.signal() != Some(9) {
+            panic!("{place}: {}", outcome.transcript());
+        }
+        fleet.tool("walg-wrap", ["verify", "-t", "s0", "--store", "west", "-q"]).run().ok();
+    }
+    let done = summary(&copy(&fleet, &[]).run().ok());
+    assert_eq!((&done["lag_seconds"], &done["missing_segments"]), (&0.into(), &0.into()), "{done}");
+    let again = summary(&copy(&fleet, &[]).run().ok());
+    assert_eq!((&again["objects"], &again["changed"]), (&0.into(), &false.into()), "{again}");
+    fleet.tool("walg-wrap", ["verify", "-t", "s0", "--store", "west", "-q"]).run().ok();
+    fleet.tool("pitr", ["coverage", "-t", "s0", "--store", "west"]).run().ok();
+    let into = fleet.path().join("from-west");
+    fleet.tool("walg-wrap", ["fetch", "-t", "s0", "--store", "west", "--into", into.to_str().unwrap()]).run().ok();
+
+    // Behind by a segment, and then not.
+    fleet.archived(0);
+    let behind = summary(&copy(&fleet, &["--dry-run"]).run().ok());
+    assert_eq!(behind["missing_segments"], 1, "{behind}");
+    assert!(behind["first_missing"].is_string() && behind["lag_seconds"].is_u64(), "{behind}");
+
+    // Damaged on this side: it doesn't arrive. Different on the other: it isn't replaced.
+    let segment = behind["first_missing"].as_str().unwrap();
+    let key = format!("wal_005/{segment}.lz4");
+    let whole = fs::read(here.join(&key)).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    fs::write(here.join(&key), &flipped).unwrap();
+    let failed = copy(&fleet, &[]).run().code_is(1);
+    assert!(failed.stdout.contains(&key), "{}", failed.transcript());
+    assert!(!west.join(&key).exists());
+    fs::write(here.join(&key), &whole).unwrap();
+    fs::write(west.join(&key), &flipped).unwrap();
+    let failed = copy(&fleet, &[]).run().code_is(1);
+    assert!(failed.stdout.contains(&key) && failed.stdout.contains("is another than"), "{}", failed.transcript());
+    assert_eq!(fs::read(west.join(&key)).unwrap(), flipped, "nothing was replaced");
+    fs::remove_file(west.join(&key)).unwrap();
+    let done = summary(&copy(&fleet, &[]).run().ok());
+    assert_eq!(done["lag_seconds"], 0, "{done}");
+}
+
+#[test]
+fn a_second_region_that_fails_is_behind_and_catches_up() {
+    let service = ObjectStore::start();
+    let proxy = Faulty::before(&service);
+    let mut sandbox = Sandbox::new();
+    let there = proxy.store(service.store("west", "writer")).endpoint.unwrap();
+    let second = service.toml("west", "writer").replace(&service.endpoint(), &there);
+    let store = sandbox.path().join("store");
+    fs::create_dir(&store).unwrap();
+    let rest = format!(
+        "[archive]\nencryption = \"none\"\n[[archive.stores]]\nname = \"here\"\nurl = \"file://{}\"\n{second}retry_seconds = 5\n",
+        store.display()
+    );
+    let config = sandbox.topology(Topology::default().shard("s0", "127.0.0.11", 15432).rest(&rest).to_string());
+    let config = flotilla::config::Config::load(Some(&config)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(config.archive.store(None).unwrap()).await.unwrap();
+        filled(&store.below("s0").unwrap()).await;
+    });
+    let copy = |code: i32| {
+        let run = sandbox.tool("walg-wrap", ["copy", "-t", "s0", "--to", "region1"]).run().code_is(code);
+        (run.lines().pop().unwrap(), run.stdout)
+    };
+    proxy.rule(Rule::new("PUT", "000000010000000000000007", Fault::Status(403, "AccessDenied")));
+    let (line, said) = copy(1);
+    assert!(said.contains("wal_005/000000010000000000000007.lz4"), "{said}");
+    assert_eq!(line["first_missing"], "000000010000000000000007", "{line}");
+    assert_eq!((&line["missing_segments"], &line["backups"]), (&1.into(), &2.into()), "{line}");
+    proxy.clear();
+    proxy.rule(Rule::new("PUT", "000000010000000000000007", Fault::Status(503, "SlowDown")).times(2));
+    proxy.rule(Rule::new("GET", "list-type=2", Fault::LoseAnswer).times(1));
+    let (line, _) = copy(0);
+    assert_eq!((&line["objects"], &line["lag_seconds"]), (&1.into(), &0.into()), "{line}");
+    proxy.clear();
+    proxy.rule(Rule::new("", "", Fault::Refuse));
+    copy(75);
+    proxy.clear();
+    assert_eq!(copy(0).0["changed"], false);
+}
