@@ -267,10 +267,10 @@ async fn open(folder: &Path) -> Archive {
 /// Runs retention; the first run ends after some steps.
 async fn retire(archive: &Archive, policy: &Policy, stop: Option<usize>) -> Result<Outcome, Error> {
     let by = By { run: format!("{stop:?}"), place: "here".to_owned() };
-    let (mut outcome, mut steps) = (Outcome::default(), 0);
+    let (mut outcome, mut count) = (Outcome::default(), 0);
     let mut step = |_: Step<'_>| {
-        steps += 1;
-        if stop == Some(steps) { Err(Error::new(Code::OutputClosed, "the test ends here")) } else { Ok(()) }
+        count += 1;
+        if stop == Some(count) { Err(Error::new(Code::OutputClosed, "the test ends here")) } else { Ok(()) }
     };
     delete(archive, policy, &by, &mut outcome, &mut step).await.map(|()| outcome)
 }

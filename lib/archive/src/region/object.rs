@@ -105,20 +105,16 @@ fn summed(
     let state = Some((body, Summing::new(io::sink()), sums, passed));
     stream::try_unfold(state, async |state| {
         let Some((mut body, mut summing, sums, passed)) = state else { return Ok(None) };
-        match body.next().await {
-            Some(piece) => {
-                let piece = piece.map_err(io::Error::from)?;
-                io::Write::write_all(&mut summing, &piece)?;
-                Ok(Some((piece, Some((body, summing, sums, passed)))))
-            }
-            None => {
-                let (_, all) = summing.finish();
-                if let Some(sums) = &sums {
-                    sums.compare(all).map_err(|corrupt: Corrupt| io::Error::from(corrupt))?;
-                }
-                *passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(all);
-                Ok(None)
-            }
+        if let Some(piece) = body.next().await {
+            let piece = piece.map_err(io::Error::from)?;
+            io::Write::write_all(&mut summing, &piece)?;
+            return Ok(Some((piece, Some((body, summing, sums, passed)))));
         }
+        let (_, all) = summing.finish();
+        if let Some(sums) = &sums {
+            sums.compare(all).map_err(|corrupt: Corrupt| io::Error::from(corrupt))?;
+        }
+        *passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(all);
+        Ok(None)
     })
 }
