@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use flotilla_native::account::Account;
-use flotilla_tests::{Fleet, Run};
+use flotilla_tests::{Fleet, ObjectStore, Run};
 use serde_json::Value;
 
 use super::source::{self, change, content, is_sound};
@@ -173,4 +173,18 @@ fn tablespaces_are_not_restored_by_wal_g() {
     let line = fleet.as_operator("walg-wrap", args).run().ok().line("s0");
     assert_eq!(line["engine"], "embedded", "{line}");
     assert!(line["engine_because"].as_str().unwrap().contains("has tablespaces"), "{line}");
+}
+
+#[test]
+fn wal_g_reaches_an_s3_service_as_the_topology_says() {
+    if walg::program().is_none() {
+        return;
+    }
+    let service = ObjectStore::start();
+    let fleet = source::on_s3(&service, "engine = \"wal-g\"\n");
+    let line = push(&fleet, &["--from", "primary"]).run().ok().line("s0");
+    assert_eq!(line["engine"], "wal-g", "{line}");
+    let is = content(fleet.primary(0));
+    fleet.archived(0);
+    assert_eq!(restores(&fleet, &is, |run| run)["engine"], "wal-g");
 }

@@ -26,6 +26,14 @@ pub(super) fn fleet_by(lines: &str, layout: Layout, with_space: bool) -> Fleet {
     filled(fleet, with_space)
 }
 
+/// A shard that archives in an S3 service, with the same tables and more lines of `[archive]`.
+pub(super) fn on_s3(service: &ObjectStore, lines: &str) -> Fleet {
+    let mut fleet = Fleet::new().shards(1).init().archiving().start();
+    let settings = format!("{lines}{}", LAYOUTS[1].settings(&fleet));
+    fleet.archive_in(service, "backups", &settings);
+    filled(fleet, false)
+}
+
 /// A shard with a standby that archives in an S3 service, with the same tables.
 pub(super) fn replicated(service: &ObjectStore) -> Fleet {
     let builder = Fleet::new().shards(1).replicas(1).init().archiving();
