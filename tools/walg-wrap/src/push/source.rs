@@ -104,9 +104,10 @@ impl Source {
             )
             .hint("Nothing was touched. Set the node up again as a standby of this shard."));
         }
-        let standby = match reach::node_at(shard, session.host())?.name == node {
-            true => None,
-            false => Some(cx.connect(reach::node(config, From::node(shard, &node)?, user)?).await?),
+        let standby = if reach::node_at(shard, session.host())?.name == node {
+            None
+        } else {
+            Some(cx.connect(reach::node(config, From::node(shard, &node)?, user)?).await?)
         };
         Ok(Self {
             standby,
