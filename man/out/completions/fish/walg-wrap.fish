@@ -43,17 +43,15 @@ complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l yes -d 'Consent to 
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -s V -l version -d 'Print version'
-complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "push" -d 'Take a base backup into the archive'
-complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-push" -d 'Take a base backup into the archive'
-complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "fetch" -d 'Restore a base backup into an empty folder'
-complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-fetch" -d 'Restore a base backup into an empty folder'
-complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "ls" -d 'List backups and WAL'
-complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-list" -d 'List backups and WAL'
-complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "verify" -d 'Read archives and say what a restore would stumble over'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "push" -d 'Take a base backup, or a logical dump, into the archive'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-push" -d 'Take a base backup, or a logical dump, into the archive'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "fetch" -d 'Restore a base backup into an empty folder, or a logical dump into an empty database'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-fetch" -d 'Restore a base backup into an empty folder, or a logical dump into an empty database'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "ls" -d 'List backups and WAL'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "backup-list" -d 'List backups and WAL'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "verify" -d 'Read archives and say what a restore would stumble over'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "retain" -d 'Retire old backups, and WAL that nothing needs any more'
+complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "copy" -d 'Bring another store up to date with this one'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "wal-push" -d 'Put a file of the WAL into the archive; for `archive_command`'
 complete -c walg-wrap -n "__fish_walg_wrap_needs_command" -f -a "wal-fetch" -d 'Get a file of the WAL out of the archive; for `restore_command`'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l type -d 'Everything, what has changed since the newest backup, or a logical dump' -r -f -a "full\t'Everything'
@@ -232,6 +230,48 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l dry-run -
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l yes -d 'Consent to what can\'t be undone'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l full -d 'Keep so many full backups, with all that stand on them; without it, `archive.retain_full`' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l days -d 'Keep what restores any moment of so many days; without it, `archive.retain_days`' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l unfinished-after -d 'Clear away a backup without a sentinel to which nothing was added for so long' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l store -d 'Retire in this store instead of the first' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l all -d 'Work on every target'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l yes -d 'Consent to what can\'t be undone'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l to -d 'Copy to this store' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l store -d 'Copy from this store instead of the first' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l all -d 'Work on every target'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l yes -d 'Consent to what can\'t be undone'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -l store -d 'Archive into this store instead of the first' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand wal-push" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
