@@ -268,11 +268,11 @@ async fn open(folder: &Path) -> Archive {
 async fn retire(archive: &Archive, policy: &Policy, stop: Option<usize>) -> Result<Outcome, Error> {
     let by = By { run: format!("{stop:?}"), place: "here".to_owned() };
     let (mut outcome, mut count) = (Outcome::default(), 0);
-    let mut step = |_: Step<'_>| {
+    let mut after = |_: Step<'_>| {
         count += 1;
         if stop == Some(count) { Err(Error::new(Code::OutputClosed, "the test ends here")) } else { Ok(()) }
     };
-    delete(archive, policy, &by, &mut outcome, &mut step).await.map(|()| outcome)
+    delete(archive, policy, &by, &mut outcome, &mut after).await.map(|()| outcome)
 }
 
 async fn holds(world: World) -> Result<(), TestCaseError> {

@@ -76,7 +76,7 @@ fn push(fleet: &Fleet, args: &[&str]) -> Value {
     fleet.as_operator("walg-wrap", args).run().ok().line("s0")
 }
 
-fn fetch<'a>(fleet: &'a Fleet, args: &[&str]) -> flotilla_tests::Run {
+fn fetch(fleet: &Fleet, args: &[&str]) -> flotilla_tests::Run {
     fleet.as_operator("walg-wrap", [&["fetch", "-t", "s0", "--type", "logical"], args].concat())
 }
 

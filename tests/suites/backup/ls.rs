@@ -114,13 +114,13 @@ fn wal_is_listed_in_ranges_with_its_gaps() {
     assert_eq!(whole.lines().pop().unwrap()["segments"], *count);
     let last = last.as_str().unwrap();
     let number = u64::from_str_radix(&last[16..], 16).unwrap();
-    let lost = format!("{}{:08X}", &last[..16], number - 1);
-    fs::remove_file(fleet.path().join(format!("archive/s0/wal_005/{lost}.lz4"))).unwrap();
+    let gone = format!("{}{:08X}", &last[..16], number - 1);
+    fs::remove_file(fleet.path().join(format!("archive/s0/wal_005/{gone}.lz4"))).unwrap();
     let holed = ls(&fleet, &["--wal"]).ok();
     let ranges = of_kind(&holed, "wal_range");
     let presence: Vec<_> = ranges.iter().map(|range| range["presence"].as_str().unwrap()).collect();
     assert_eq!(presence, ["archived", "gap", "archived"], "{}", holed.transcript());
-    assert_eq!((&ranges[1]["first_segment"], &ranges[1]["needed"]), (&lost.as_str().into(), &true.into()));
+    assert_eq!((&ranges[1]["first_segment"], &ranges[1]["needed"]), (&gone.as_str().into(), &true.into()));
     assert_eq!(ranges[1]["to_lsn"], ranges[2]["from_lsn"]);
     assert_eq!(holed.lines().pop().unwrap()["gaps"], 1);
     let table = ls(&fleet, &["--wal", "-o", "table"]).ok().stdout;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use flotilla_archive::store::{Over, Store};
+use flotilla_archive::store::{Listing, Over, Store};
 use flotilla_tests::faulty::{Fault, Faulty, Rule};
 use flotilla_tests::{Fleet, ObjectStore, Outcome, Sandbox, Topology};
 
@@ -156,7 +156,7 @@ fn a_store_that_fails_or_forbids_loses_nothing() {
             use futures_util::TryStreamExt as _;
             let store = Store::open(&service.store("shop", "writer")).await.unwrap().below("s0").unwrap();
             let all: Vec<String> =
-                store.list(Default::default()).map_ok(|entry| entry.key().to_owned()).try_collect().await.unwrap();
+                store.list(Listing::default()).map_ok(|entry| entry.key().to_owned()).try_collect().await.unwrap();
             all
         })
     };

@@ -126,7 +126,7 @@ fn faults(object: &Path, all: &[PathBuf], seed: &mut u64) -> Vec<(&'static str, 
     let whole = fs::read(object).unwrap();
     let mut flipped = whole.clone();
     flipped[random(whole.len())] ^= 1 << random(8);
-    let cut = whole[..random(whole.len() - 1) + 1].to_vec();
+    let cut = whole[..=random(whole.len() - 1)].to_vec();
     let mut faults =
         vec![("missing", None), ("empty", Some(Vec::new())), ("cut", Some(cut)), ("flipped", Some(flipped))];
     let is_foreign = |path: &Path| path.to_str().unwrap().contains("/archive/s1/");
@@ -162,7 +162,7 @@ fn matrix(layout: Layout, by: By, seed: u64, with_memory: bool) {
     let (remembered, aside) = (fs::read(&memory).unwrap(), fleet.path().join("aside"));
     let (mut tried, mut missed, mut seed) = (0, Vec::new(), seed);
     // From the end: what is older than every backup may go.
-    for object in classes.values().flat_map(|paths| paths.last()) {
+    for object in classes.values().filter_map(|paths| paths.last()) {
         for (fault, bytes) in faults(object, &all, &mut seed) {
             // The original comes back as it was, with its time.
             fs::rename(object, &aside).unwrap();
