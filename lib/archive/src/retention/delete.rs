@@ -38,7 +38,7 @@ pub enum Step<'a> {
 /// What deleting came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Whether anything was deleted.
+    /// Whether anything was deleted, or what another run had begun was ended.
     pub changed: bool,
     /// Chains that stayed after all.
     pub spared: usize,
@@ -65,6 +65,7 @@ pub async fn delete(
             let now = probe::clock(archive).await?;
             Intent::check_alone(archive, by, now).await?;
             Intent::remove(archive).await?;
+            outcome.changed = true;
         }
         return Ok(());
     }

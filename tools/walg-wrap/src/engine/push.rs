@@ -51,7 +51,12 @@ pub(crate) async fn local(cx: &Context, shard: &Shard, source: &Source) -> Resul
     let config = cx.config()?;
     let node = shard.nodes.iter().find(|node| node.name == source.node);
     let node = node.ok_or_else(|| Error::internal("a source that is no node"))?;
-    let session = cx.connect(reach::node(config, node, &config.users.backup)?).await?;
+    let endpoint = reach::node(config, node, &config.users.backup)?;
+    if endpoint.hosts().iter().any(|host| host.hostaddr.is_some()) {
+        let what = format!("the topology gives node \"{}\" an address, and WAL-G resolves names by itself", node.name);
+        return Ok(Err(what));
+    }
+    let session = cx.connect(endpoint).await?;
     let asked = "SELECT floor(extract(epoch FROM pg_catalog.pg_postmaster_start_time()))::bigint, \
                  coalesce((SELECT setting FROM pg_catalog.pg_settings WHERE name = 'data_directory'), '')";
     let rows = session.simple(asked).await?;
