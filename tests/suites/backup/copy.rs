@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use flotilla_archive::store::Store;
 use flotilla_tests::faulty::{Fault, Faulty, Rule};
@@ -10,7 +9,7 @@ use flotilla_tests::{Fleet, ObjectStore, Run, Sandbox, Topology};
 use serde_json::Value;
 
 use super::retain::filled;
-use super::source::{self, change};
+use super::source::{self, change, objects};
 use super::walg::LAYOUTS;
 
 fn copy(fleet: &Fleet, args: &[&str]) -> Run {
@@ -23,18 +22,6 @@ fn summary(outcome: &flotilla_tests::Outcome) -> Value {
 
 fn push(fleet: &Fleet, kind: &str) {
     fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--type", kind]).run().ok();
-}
-
-fn objects(folder: &Path) -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
-        for path in entries.map(|entry| entry.unwrap().path()) {
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
-    found.sort();
-    found
 }
 
 #[test]
@@ -53,7 +40,7 @@ fn what_a_copy_lists_can_be_restored_wherever_copying_was_killed() {
 
     let planned = summary(&copy(&fleet, &["--dry-run"]).run().ok());
     assert!(planned["objects"].as_u64() > Some(10) && planned["missing_segments"].as_u64() > Some(0), "{planned}");
-    assert_eq!(objects(&west), Vec::<PathBuf>::new(), "a dry run copies nothing");
+    assert!(!west.exists() || objects(&west).is_empty(), "a dry run copies nothing");
     for place in ["object", "sums@2", "log", "object@2", "parts", "object@3", "sentinel", "parts@2", "sentinel@2"] {
         let outcome = copy(&fleet, &[]).env("FLOTILLA_FAILPOINT", format!("copy.{place}")).run();
         assert_eq!(outcome.signal(), Some(9), "{place}: {}", outcome.transcript());

@@ -11,7 +11,7 @@ use flotilla_tests::faulty::{Fault, Faulty, Rule};
 use flotilla_tests::{Fleet, ObjectStore, Outcome, Sandbox, Topology};
 
 use super::fetch::restores;
-use super::source::{self, change, content};
+use super::source::{self, change, content, objects};
 use super::walg::LAYOUTS;
 
 fn retain(fleet: &Fleet, args: &[&str]) -> flotilla_tests::Run {
@@ -25,17 +25,8 @@ fn push(fleet: &Fleet, kind: &str) -> String {
 
 /// Every file below a folder, with its content.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.clone(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
+    let content = |path: PathBuf| (path.clone(), fs::read(path).unwrap());
+    objects(folder).into_iter().map(content).collect()
 }
 
 /// The objects that go, or have gone, by kind.

@@ -1,7 +1,7 @@
 //! A server with data that changes, and what proves that a restored one has the same.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use flotilla_native::account::Account;
@@ -74,7 +74,7 @@ pub(super) fn space(fleet: &Fleet) -> PathBuf {
     fleet.primary(0).folder().join("space")
 }
 
-pub(super) fn private(path: &std::path::Path) {
+pub(super) fn private(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     Account::server().unwrap().own(path).unwrap();
@@ -155,4 +155,15 @@ pub(super) fn is_sound(mut restored: Server, expected: &str) {
     checksums.arg("--check").arg("-D").arg(restored.data()).current_dir("/");
     let checked = Account::server().unwrap().run(&mut checksums).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+/// Every file below a folder, by name.
+pub(super) fn objects(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(objects(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
 }

@@ -11,7 +11,7 @@ use flotilla_native::account::Account;
 use flotilla_tests::faulty::{Fault, Faulty, Rule};
 use flotilla_tests::{Fleet, ObjectStore, Outcome, Run};
 
-use super::source::{self, Load, change};
+use super::source::{self, Load, change, objects};
 use super::walg::{self, LAYOUTS, Layout};
 
 fn verify(fleet: &Fleet, more: &[&str]) -> Run {
@@ -21,16 +21,6 @@ fn verify(fleet: &Fleet, more: &[&str]) -> Run {
 /// The line that says what it came to.
 fn summary(outcome: &Outcome) -> serde_json::Value {
     outcome.lines().pop().unwrap_or_else(|| panic!("{}", outcome.transcript()))
-}
-
-fn objects(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(objects(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
 }
 
 fn own(path: &Path) {

@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use flotilla::clock::millis;
 use flotilla::error::{Code, Error, Result};
+use flotilla::pg::Programs;
 use flotilla::record::{Done, Record, RecordInfo};
 use flotilla::target::Target;
 use flotilla::verb::{Effect, Example, Scope, Verb};
@@ -31,7 +32,7 @@ use serde::Serialize;
 
 use self::isolate::Isolated;
 use self::place::{Note, Place, Stage};
-use self::server::{Programs, Reached, Server};
+use self::server::{Reached, Server};
 use crate::coverage::say_zone;
 use crate::goal::{GoalArgs, SideArgs};
 use crate::past::PastArgs;
@@ -234,7 +235,7 @@ pub(crate) async fn prepare(
         .hint("Plan again, and look at what has changed."));
     }
     let major = decided.record.pg_version.unwrap_or_default() / 10_000;
-    let programs = Programs::find(order.bin.as_deref(), major).await?;
+    let programs = server::programs(order.bin.as_deref(), major).await?;
     let fetcher = fetcher()?;
     can_fetch(cx, &place, &fetcher, &decided, &shard.name, options.store.as_deref()).await?;
     Ok(Ready { decided, place, programs, fetcher })
@@ -388,7 +389,7 @@ async fn configure(cx: &Context, shard: &str, ready: &Ready, order: &Order) -> R
     let bytes = fs::read(&path).map_err(|e| place::failed(&path, e))?;
     let control = Control::parse(&bytes).map_err(|e| Error::from(e).within(path.display()))?;
     // What can't be asked, as of a configuration that lies elsewhere, is not loaded.
-    let mut ask = ready.programs.command(place, "postgres");
+    let mut ask = server::command(&ready.programs, place, "postgres");
     let asked = ask.args(["-C", "shared_preload_libraries", "-D"]).arg(&data).output().await;
     let named = asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
     let libraries = settings::libraries(&named);
@@ -464,7 +465,7 @@ async fn timeline(cx: &Context, place: &Place, port: u16) -> Result<u32> {
 /// Starts it to stay.
 async fn leave_running(ready: &Ready) -> Result<()> {
     let place = &ready.place;
-    let mut command = ready.programs.command(place, "pg_ctl");
+    let mut command = server::command(&ready.programs, place, "pg_ctl");
     command.args(["-w", "-s", "-t", "600", "-D"]).arg(place.data()).arg("-l").arg(place.log()).arg("start");
     let status = command.status().await.map_err(|e| place::failed(&place.data(), e))?;
     if status.success() {

@@ -15,6 +15,7 @@ use crate::crypt::{Decrypting, Key};
 use crate::digest::{Passed, Summing};
 use crate::documents::Sidecar;
 use crate::names;
+use crate::reading::Pieces;
 use crate::store::Body;
 
 /// How many pieces of a body may wait to be unpacked.
@@ -108,9 +109,9 @@ where
     T: Send + 'static,
     F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
 {
-    let (send, receive) = mpsc::channel::<io::Result<Bytes>>(WAITING);
+    let (send, mut receive) = mpsc::channel::<io::Result<Bytes>>(WAITING);
     let work = tokio::task::spawn_blocking(move || {
-        open(Pieces { receive, piece: Bytes::new() }, codec, secret.as_deref(), work)
+        open(Pieces::new(|| receive.blocking_recv()), codec, secret.as_deref(), work)
     });
     let mut failure = None;
     while let Some(piece) = body.next().await {
@@ -137,7 +138,7 @@ where
 }
 
 fn open<T>(
-    pieces: Pieces,
+    pieces: impl Read + Send,
     codec: Codec,
     key: Option<&Key>,
     work: impl FnOnce(&mut dyn Read) -> io::Result<T>,
@@ -164,24 +165,4 @@ fn unpack<T>(
         return Err(Corrupt::new("there is more in the object than was expected").into());
     }
     Ok((content.finish().1, value))
-}
-
-/// A body's pieces, as a reader on a thread of its own.
-struct Pieces {
-    receive: mpsc::Receiver<io::Result<Bytes>>,
-    piece: Bytes,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.receive.blocking_recv() {
-                None => return Ok(0),
-                Some(piece) => self.piece = piece?,
-            }
-        }
-        let taken = self.piece.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&self.piece.split_to(taken));
-        Ok(taken)
-    }
 }

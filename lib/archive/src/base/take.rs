@@ -1,7 +1,7 @@
 //! Takes a base backup from a server's stream into the archive: parts first, the sentinel last.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use super::sort::{Sorter, Stored};
 use crate::archive::{Archive, Sealed};
 use crate::documents::{DATE_FORMAT, FilesWriter, Metadata, Sentinel, TablespaceSpec};
 use crate::names::{self, BackupName};
+use crate::reading::Pieces;
 use crate::retention;
 use crate::store::Over;
 use crate::tarball::{Member, TarWriter};
@@ -172,9 +173,9 @@ pub async fn take(
 }
 
 fn begin(mut sorter: Sorter, tablespace: Option<u32>) -> Feed {
-    let (send, receive) = mpsc::channel(WAITING);
+    let (send, mut receive) = mpsc::channel(WAITING);
     let sorting = tokio::task::spawn_blocking(move || {
-        let mut source = Source { receive, piece: Bytes::new() };
+        let mut source = Pieces::new(|| receive.blocking_recv().map(Ok));
         let outcome = sorter.tar(tablespace, &mut source);
         (sorter, outcome)
     });
@@ -197,26 +198,6 @@ async fn ended(feed: Feed) -> Result<Sorter> {
             }
             Err(found(error))
         }
-    }
-}
-
-/// The stream of a tar, as a reader on a thread of its own.
-struct Source {
-    receive: mpsc::Receiver<Bytes>,
-    piece: Bytes,
-}
-
-impl Read for Source {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.receive.blocking_recv() {
-                None => return Ok(0),
-                Some(piece) => self.piece = piece,
-            }
-        }
-        let taken = self.piece.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&self.piece.split_to(taken));
-        Ok(taken)
     }
 }
 

@@ -1,12 +1,11 @@
 //! The records of a stretch of the log, read on a thread of their own while segments arrive.
 
-use std::io::{self, Read};
-
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Run;
+use crate::reading::Pieces;
 use crate::wal::{Expected, Fault, Lsn, Record, Records, Segment};
 
 /// How many pieces of the log may wait.
@@ -35,9 +34,9 @@ pub(super) fn read(
     expected: Expected,
     mut each: impl FnMut(&Record<'_>) + Send + 'static,
 ) -> (mpsc::Sender<Bytes>, JoinHandle<Ended>) {
-    let (send, receive) = mpsc::channel(WAITING);
+    let (send, mut receive) = mpsc::channel(WAITING);
     let work = move || {
-        let mut records = Records::new(Pieces { receive, piece: Bytes::new() }, start, expected);
+        let mut records = Records::new(Pieces::new(|| receive.blocking_recv().map(Ok)), start, expected);
         loop {
             match records.next_record() {
                 Ok(Some(record)) if record.at >= until => return Ended::Sound,
@@ -49,23 +48,4 @@ pub(super) fn read(
         }
     };
     (send, tokio::task::spawn_blocking(work))
-}
-
-struct Pieces {
-    receive: mpsc::Receiver<Bytes>,
-    piece: Bytes,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.receive.blocking_recv() {
-                None => return Ok(0),
-                Some(piece) => self.piece = piece,
-            }
-        }
-        let taken = self.piece.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&self.piece.split_to(taken));
-        Ok(taken)
-    }
 }

@@ -28,6 +28,17 @@ impl Programs {
     /// The folder that holds `name` in this major version: the one given, where Debian has it, or one of
     /// the PATH.
     pub async fn find(name: &str, given: Option<&Path>, major: u32) -> Result<Self> {
+        Self::search(name, given, major).await.map_err(|there| {
+            Error::new(
+                Code::Unsupported,
+                format!("\"{name}\" of PostgreSQL {major} is needed, and {there}; nothing was touched"),
+            )
+            .hint("Install it, or name the folder of PostgreSQL's programs with --bin.")
+        })
+    }
+
+    /// The same; where it isn't there, what is, to be said after "and".
+    pub async fn search(name: &str, given: Option<&Path>, major: u32) -> Result<Self, String> {
         let mut folders: Vec<PathBuf> = given.map(Path::to_owned).into_iter().collect();
         if given.is_none() {
             folders.push(format!("/usr/lib/postgresql/{major}/bin").into());
@@ -44,12 +55,7 @@ impl Programs {
             }
             found.push(format!("{version} in {}", folder.display()));
         }
-        let there = if found.is_empty() { "none is here".to_owned() } else { format!("here is {}", found.join(", ")) };
-        Err(Error::new(
-            Code::Unsupported,
-            format!("\"{name}\" of PostgreSQL {major} is needed, and {there}; nothing was touched"),
-        )
-        .hint("Install it, or name the folder of PostgreSQL's programs with --bin."))
+        Err(if found.is_empty() { "none is here".to_owned() } else { format!("here is {}", found.join(", ")) })
     }
 
     /// The path of a program.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::restore::Ready;
 use crate::restore::isolate::endpoint;
-use crate::restore::server::Server;
+use crate::restore::server::{self, Server};
 
 /// A table's rows and hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -53,7 +53,7 @@ async fn look(cx: &Context, ready: &Ready, port: u16, last: Option<&str>) -> Res
 
 /// Compares the checksum of every page; how many they are, none where the cluster has no checksums.
 async fn checksums(ready: &Ready) -> Result<Option<u64>> {
-    let mut check = ready.programs.command(&ready.place, "pg_checksums");
+    let mut check = server::command(&ready.programs, &ready.place, "pg_checksums");
     let output = check.args(["--check", "-D"]).arg(ready.place.data()).output().await;
     let output = output.map_err(|e| Error::new(Code::NotFound, "could not run pg_checksums").source(e))?;
     let (said, wrong) = text(&output);
@@ -71,7 +71,7 @@ async fn checksums(ready: &Ready) -> Result<Option<u64>> {
 /// indexes; how many relations they are.
 async fn amcheck(cx: &Context, ready: &Ready, port: u16) -> Result<u64> {
     let config = cx.config()?;
-    let mut check = ready.programs.command(&ready.place, "pg_amcheck");
+    let mut check = server::command(&ready.programs, &ready.place, "pg_amcheck");
     check.arg("-h").arg(ready.place.socket_folder()).args(["-p", &port.to_string(), "-U", &config.users.admin]);
     check.args(["--install-missing", "--heapallindexed", "--verbose", "-d", &config.cluster.dbname]);
     let output = tokio::select! {

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
-use flotilla::{Context, env};
+use flotilla::pg::Programs;
 use flotilla_archive::wal::Lsn;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
@@ -20,48 +21,17 @@ const TICK: Duration = Duration::from_millis(20);
 /// How long a server may take to stop.
 const STOP: Duration = Duration::from_mins(5);
 
-/// PostgreSQL's programs of one major version.
-#[derive(Clone, Debug)]
-pub(crate) struct Programs {
-    folder: PathBuf,
+/// The server's programs of this major version: in the folder given, where Debian has them, or on the PATH.
+pub(crate) async fn programs(given: Option<&Path>, major: u32) -> Result<Programs> {
+    Programs::search("postgres", given, major).await.map_err(|there| {
+        Error::new(Code::Unsupported, format!("the backup is of PostgreSQL {major}, and {there}; nothing was touched"))
+            .hint("Install its server, or name the folder of its programs with --bin.")
+    })
 }
 
-impl Programs {
-    /// The programs of this major version: in the folder given, where Debian has them, or on the PATH.
-    pub(crate) async fn find(given: Option<&Path>, major: u32) -> Result<Self> {
-        let mut folders: Vec<PathBuf> = given.map(Path::to_owned).into_iter().collect();
-        if given.is_none() {
-            folders.push(format!("/usr/lib/postgresql/{major}/bin").into());
-            folders.extend(env::var("PATH").iter().flat_map(|path| std::env::split_paths(path).collect::<Vec<_>>()));
-        }
-        let mut found = Vec::new();
-        for folder in folders {
-            let Ok(output) = Command::new(folder.join("postgres")).arg("--version").output().await else { continue };
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let version = text.split_ascii_whitespace().nth(2).unwrap_or_default().to_owned();
-            let digits = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-            if digits.parse() == Ok(major) {
-                return Ok(Self { folder });
-            }
-            found.push(format!("{version} in {}", folder.display()));
-        }
-        let there = if found.is_empty() { "none is here".to_owned() } else { format!("here is {}", found.join(", ")) };
-        Err(Error::new(
-            Code::Unsupported,
-            format!("the backup is of PostgreSQL {major}, and {there}; nothing was touched"),
-        )
-        .hint("Install its server, or name the folder of its programs with --bin."))
-    }
-
-    /// The path of a program.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    /// A program that runs as the place's account and ends with this process.
-    pub(crate) fn command(&self, place: &Place, name: &str) -> Command {
-        as_account(place, &self.path(name))
-    }
+/// A program of the server's that runs as the place's account and ends with this process.
+pub(crate) fn command(programs: &Programs, place: &Place, name: &str) -> Command {
+    as_account(place, &programs.path(name))
 }
 
 /// A command that runs as the place's account and ends with this process, however that ends.
@@ -106,9 +76,9 @@ impl Server {
         let log = log.map_err(|e| failed(&path, e))?;
         place.own(&path).map_err(|e| failed(&path, e))?;
         let errors = log.try_clone().map_err(|e| failed(&path, e))?;
-        let mut command = programs.command(place, "postgres");
-        command.arg("-D").arg(place.data()).stdout(log).stderr(errors);
-        let child = command.spawn().map_err(|e| {
+        let mut server = command(programs, place, "postgres");
+        server.arg("-D").arg(place.data()).stdout(log).stderr(errors);
+        let child = server.spawn().map_err(|e| {
             Error::new(Code::NotFound, "could not run \"setpriv\"").hint("Install util-linux.").source(e)
         })?;
         Ok(Self { child, log: path })
