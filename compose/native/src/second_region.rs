@@ -1,0 +1,72 @@
+//! The second region's first feed: its servers start when there is a base backup that they can be made of.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use flotilla::{Code, Error, Result};
+
+use crate::plan::Plan;
+use crate::show;
+
+/// How long a backup may take to arrive.
+const LIMIT: Duration = Duration::from_mins(10);
+/// How often it is looked for.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Sees to it that every shard whose standby cluster has no data yet has a base backup in the second
+/// region's store. Where the first region's has none either, one is made, and for that the shard set up.
+pub(crate) fn feed(plan: &Plan) -> Result<()> {
+    let store = plan.second_store().name;
+    for cluster in plan.standby_clusters() {
+        let folders: Vec<_> = cluster.nodes.iter().map(|node| plan.data(&node.name).join("postgres")).collect();
+        if folders.iter().any(|folder| has_data(folder)) || is_restorable(plan, &cluster.shard, Some(&store)) {
+            continue;
+        }
+        if !is_restorable(plan, &cluster.shard, None) {
+            show::say(&format!("taking a base backup of \"{}\", for the second region has none", cluster.shard));
+            run(plan, "shardctl", &["init", "-q", "-t", &cluster.shard])?;
+            run(plan, "walg-wrap", &["push", "-q", "-t", &cluster.shard])?;
+        }
+        let began = Instant::now();
+        while !is_restorable(plan, &cluster.shard, Some(&store)) {
+            if began.elapsed() > LIMIT {
+                let what = format!("the base backup of \"{}\" does not arrive in \"{store}\"", cluster.shard);
+                let log = plan.copier().map_or_else(String::new, |host| plan.log(&host.name).display().to_string());
+                return Err(Error::new(Code::Timeout, what).hint(format!("{log}/current says why.")));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+    Ok(())
+}
+
+fn has_data(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// Whether a store, or the first one, has a backup of the shard that can be restored.
+fn is_restorable(plan: &Plan, shard: &str, store: Option<&str>) -> bool {
+    // A folder that isn't there: nothing is written.
+    let nowhere = plan.run_folder().join("nowhere").display().to_string();
+    let mut args = vec!["fetch", "--dry-run", "-t", shard, "LATEST", "--into", &nowhere];
+    args.extend(store.iter().flat_map(|store| ["--store", *store]));
+    run(plan, "walg-wrap", &args).is_ok()
+}
+
+/// Runs a tool on this stack to its end.
+fn run(plan: &Plan, tool: &str, args: &[&str]) -> Result<()> {
+    let mut command = Command::new(plan.tool(tool));
+    command.args(args).arg("--config").arg(plan.topology()).env("PGPASSFILE", plan.password_file());
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|source| {
+        Error::new(Code::NotFound, format!("could not run {}", plan.tool(tool).display())).source(source)
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    let said = [text(&output.stderr), text(&output.stdout)].join("\n");
+    Err(Error::new(Code::Unreachable, format!("{tool} {} failed", args.join(" "))).source(said.trim().to_owned()))
+}
