@@ -17,6 +17,8 @@ pub const NAME: &str = "demo";
 pub const BASE_PORT: u16 = 15000;
 /// The database that every shard holds.
 pub const DATABASE: &str = "app";
+/// What the first region is called where the second one leads.
+pub const FIRST_REGION: &str = "east";
 /// What names in the second region carry.
 pub const SECOND_REGION: &str = "west";
 /// How many seconds of acknowledged writes the second region may lack.

@@ -19,27 +19,36 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// region's store. Where the first region's has none either, one is made, and for that the shard set up.
 pub(crate) fn feed(plan: &Plan) -> Result<()> {
     let store = plan.second_store().name;
-    for cluster in plan.standby_clusters() {
-        let folders: Vec<_> = cluster.nodes.iter().map(|node| plan.data(&node.name).join("postgres")).collect();
-        if folders.iter().any(|folder| has_data(folder)) || is_restorable(plan, &cluster.shard, Some(&store)) {
-            continue;
-        }
-        if !is_restorable(plan, &cluster.shard, None) {
-            show::say(&format!("taking a base backup of \"{}\", for the second region has none", cluster.shard));
-            run(plan, "shardctl", &["init", "-q", "-t", &cluster.shard])?;
-            run(plan, "walg-wrap", &["push", "-q", "-t", &cluster.shard])?;
-        }
-        let began = Instant::now();
-        while !is_restorable(plan, &cluster.shard, Some(&store)) {
-            if began.elapsed() > LIMIT {
-                let what = format!("the base backup of \"{}\" does not arrive in \"{store}\"", cluster.shard);
-                let log = plan.copier().map_or_else(String::new, |host| plan.log(&host.name).display().to_string());
-                return Err(Error::new(Code::Timeout, what).hint(format!("{log}/current says why.")));
-            }
-            std::thread::sleep(PAUSE);
-        }
+    let mut hungry = plan.standby_clusters();
+    hungry.retain(|cluster| {
+        let mut folders = cluster.nodes.iter().map(|node| plan.data(&node.name).join("postgres"));
+        !folders.any(|folder| has_data(&folder))
+    });
+    let shards: Vec<&str> = hungry.iter().map(|cluster| cluster.shard.as_str()).collect();
+    let lacking = |store: Option<&str>| -> Vec<&str> {
+        shards.iter().copied().filter(|shard| !is_restorable(plan, shard, store)).collect()
+    };
+    let nowhere: Vec<&str> =
+        lacking(Some(&store)).into_iter().filter(|shard| !is_restorable(plan, shard, None)).collect();
+    if !nowhere.is_empty() {
+        show::say(&format!("taking base backups of {}, for there are none", nowhere.join(" and ")));
+        let targets: Vec<&str> = nowhere.iter().flat_map(|shard| ["-t", *shard]).collect();
+        run(plan, "shardctl", &[&["init", "-q"][..], &targets].concat())?;
+        run(plan, "walg-wrap", &[&["push", "-q"][..], &targets].concat())?;
     }
-    Ok(())
+    let began = Instant::now();
+    loop {
+        let waiting = lacking(Some(&store));
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if began.elapsed() > LIMIT {
+            let what = format!("base backups of {} do not arrive in \"{store}\"", waiting.join(" and "));
+            let log = plan.copier().map_or_else(String::new, |host| plan.log(&host.name).display().to_string());
+            return Err(Error::new(Code::Timeout, what).hint(format!("{log}/current says why.")));
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 fn has_data(folder: &Path) -> bool {

@@ -27,8 +27,8 @@ pub(super) struct Region {
     pub(super) namespace: String,
     /// The topology as it is there; its first store is what nodes archive to and restore from.
     pub(super) topology: PathBuf,
-    /// The program that makes a data folder out of the archive, where nodes follow that alone.
-    pub(super) restorer: Option<PathBuf>,
+    /// Whether its nodes follow the archive from the first start on.
+    pub(super) follows: bool,
 }
 
 /// The role that `up` logs in as through the pools.
@@ -62,7 +62,7 @@ impl Part for Patroni {
         let folder = plan.configuration(&member.name);
         let (bootstrap, sql) = (folder.join("bootstrap"), folder.join("bootstrap.sql"));
         let region =
-            Region { etcd: plan.etcd(), namespace: plan.name.clone(), topology: plan.topology(), restorer: None };
+            Region { etcd: plan.etcd(), namespace: plan.name.clone(), topology: plan.topology(), follows: false };
         let mut statements = String::new();
         let _ = writeln!(statements, "create database {DATABASE};");
         // The verifier, not the password: it's the same on every shard, as the poolers need it.
@@ -74,12 +74,11 @@ impl Part for Patroni {
             postgres::PROGRAMS,
             text(&sql)?,
         );
-        Ok(vec![
-            settings(plan, secrets, member, &region)?,
-            // Read at the very first start only.
-            File::new(bootstrap, script).owner(Owner::Servers).private().program().takes(Change::None),
-            File::new(sql, statements).owner(Owner::Servers).private().takes(Change::None),
-        ])
+        let mut files = settings(plan, secrets, member, &region)?;
+        // Read at the very first start only.
+        files.push(File::new(bootstrap, script).owner(Owner::Servers).private().program().takes(Change::None));
+        files.push(File::new(sql, statements).owner(Owner::Servers).private().takes(Change::None));
+        Ok(files)
     }
 
     /// Patroni reloads its own certificate and makes PostgreSQL reload.
@@ -109,6 +108,8 @@ impl Part for Patroni {
             ("running" | "streaming", "replica") if value("replication_state") == "streaming" => {
                 Ok(format!("replica{pending}"))
             }
+            // Of a region that is rebuilt out of the other's archive.
+            ("running", "standby_leader") => Ok("follows the archive".to_owned()),
             ("running", "replica") => Err(format!("replication is {}", value("replication_state"))),
             (state, _) => Err(state.to_owned()),
         }
@@ -133,8 +134,9 @@ pub(super) fn topology(plan: &Plan, shards: &[Shard]) -> Result<String> {
     fill(include_str!("shards.toml.j2"), &values)
 }
 
-/// Patroni's settings of a node.
-pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: &Region) -> Result<File> {
+/// Patroni's settings of a node; in a stack of two regions with the program that makes a data folder out of
+/// the archive, for either may have to follow the other.
+pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: &Region) -> Result<Vec<File>> {
     let folder = plan.configuration(&member.name);
     let data = plan.data(&member.name);
     let paths = [
@@ -145,8 +147,9 @@ pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: 
         data.join("pgpass"),
         plan.run_folder().join(&member.name),
         folder.join("bootstrap"),
+        folder.join("restore"),
     ];
-    let [authority, certificate, key, data, passfile, socket, bootstrap] = &paths;
+    let [authority, certificate, key, data, passfile, socket, bootstrap, restorer] = &paths;
     let etcd: Vec<String> = region.etcd.iter().map(|h| format!("{}:{}", h.address, plan.etcd_port())).collect();
     let values = json!({
         "namespace": region.namespace,
@@ -163,7 +166,8 @@ pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: 
         "passfile": text(passfile)?,
         "socket": text(socket)?,
         "bootstrap": text(bootstrap)?,
-        "restorer": region.restorer.as_deref().map(text).transpose()?,
+        "follows": region.follows,
+        "restorer": plan.second_region.then(|| text(restorer)).transpose()?,
         // A third of what may be lost; copying and restoring need the rest.
         "archive_timeout": plan.second_region.then_some(RPO_SECONDS / 3),
         "bin": postgres::PROGRAMS,
@@ -177,8 +181,17 @@ pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: 
         "archive": archiver(plan, region, &member.role, "wal-push -q", "%p")?,
         "restore": archiver(plan, region, &member.role, "wal-fetch -q --for standby", "%f %p")?,
     });
-    let text = fill(include_str!("patroni.yml.j2"), &values)?;
-    Ok(File::new(folder.join("patroni.yml"), text).owner(Owner::Servers).private().takes(Change::Reload))
+    let main = fill(include_str!("patroni.yml.j2"), &values)?;
+    let main = File::new(folder.join("patroni.yml"), main).owner(Owner::Servers).private().takes(Change::Reload);
+    if !plan.second_region {
+        return Ok(vec![main]);
+    }
+    let tool = plan.tool("walg-wrap");
+    let values = json!({
+        "tool": text(&tool)?, "topology": text(&region.topology)?, "shard": member.role, "data": text(data)?,
+    });
+    let script = fill(include_str!("restore.sh.j2"), &values)?;
+    Ok(vec![main, File::new(restorer, script).owner(Owner::Servers).private().program().takes(Change::None)])
 }
 
 /// A call of `walg-wrap` about a shard, for the server's shell.

@@ -4,15 +4,15 @@
 
 use std::process::Command;
 
-use flotilla::Result;
+use flotilla::{Error, Result};
 use serde_json::json;
 
 use super::patroni::{self, Patroni, Region};
 use super::{Launch, Member, Need, Part, Renewed, Stage, ask, etcd, minio};
 use crate::change::Change;
 use crate::clients;
-use crate::files::{File, Owner, fill};
-use crate::plan::{Plan, RPO_SECONDS, SECOND_REGION, Shard, text};
+use crate::files::{File, fill};
+use crate::plan::{FIRST_REGION, Host, Plan, RPO_SECONDS, SECOND_REGION, Shard, StandbyCluster};
 use crate::secrets::Secrets;
 
 /// Per shard one node that follows its archive, until it is promoted.
@@ -33,40 +33,17 @@ impl Part for Standby {
     }
 
     fn topology(&self, plan: &Plan) -> Result<String> {
-        let clusters = plan.standby_clusters();
-        let clusters = clusters.iter().map(|c| json!({ "name": c.name, "shard": c.shard, "nodes": c.nodes }));
-        let values = json!({
-            "clusters": clusters.collect::<Vec<_>>(),
-            "store": plan.second_store().name,
-            "rpo": RPO_SECONDS,
-            "port": plan.postgres_port(),
-            "rest": plan.patroni_port(),
-        });
-        fill(include_str!("standby.toml.j2"), &values)
+        topology(plan, &plan.standby_clusters(), &plan.second_store())
     }
 
     fn files(&self, plan: &Plan, secrets: &Secrets, member: &Member) -> Result<Vec<File>> {
-        let restorer = plan.configuration(&member.name).join("restore");
-        let (tool, topology, data) = (plan.tool("walg-wrap"), plan.second_topology(), plan.data(&member.name));
-        let script = fill(
-            include_str!("standby.sh.j2"),
-            &json!({
-                "tool": text(&tool)?,
-                "topology": text(&topology)?,
-                "shard": member.role,
-                "data": text(&data.join("postgres"))?,
-            }),
-        )?;
         let region = Region {
             etcd: plan.second_etcd(),
             namespace: format!("{}-{SECOND_REGION}", plan.name),
-            topology,
-            restorer: Some(restorer.clone()),
+            topology: plan.second_topology(),
+            follows: true,
         };
-        Ok(vec![
-            patroni::settings(plan, secrets, member, &region)?,
-            File::new(restorer, script).owner(Owner::Servers).private().program().takes(Change::None),
-        ])
+        patroni::settings(plan, secrets, member, &region)
     }
 
     fn takes(&self, what: Renewed) -> Change {
@@ -94,17 +71,37 @@ impl Part for Standby {
     }
 }
 
-/// The topology of the second region: the same shards and archives, from there.
+/// The lines of a topology about standby clusters that restore from this store.
+fn topology(plan: &Plan, clusters: &[StandbyCluster], store: &Host) -> Result<String> {
+    let clusters = clusters.iter().map(|c| json!({ "name": c.name, "shard": c.shard, "nodes": c.nodes }));
+    let values = json!({
+        "clusters": clusters.collect::<Vec<_>>(),
+        "store": store.name,
+        "rpo": RPO_SECONDS,
+        "port": plan.postgres_port(),
+        "rest": plan.patroni_port(),
+    });
+    fill(include_str!("standby.toml.j2"), &values)
+}
+
+/// The topology of the second region, for when it leads: the same shards on its servers, its archives first,
+/// and the first region's servers as those that follow.
 pub(crate) fn second_topology(plan: &Plan) -> Result<String> {
-    let clusters = plan.standby_clusters().into_iter().zip(plan.shards());
-    let shards: Vec<Shard> = clusters.map(|(cluster, shard)| Shard { nodes: cluster.nodes, ..shard }).collect();
+    let (mut shards, mut followers) = (Vec::new(), Vec::new());
+    for (cluster, shard) in plan.standby_clusters().into_iter().zip(plan.shards()) {
+        let (name, nodes) = (format!("{}-{FIRST_REGION}", shard.name), shard.nodes);
+        followers.push(StandbyCluster { name, shard: shard.name.clone(), nodes });
+        shards.push(Shard { name: shard.name, nodes: cluster.nodes, ..shard });
+    }
     let mut stores = plan.regions();
     stores.reverse();
+    let last = stores.last().ok_or_else(|| Error::internal("a stack without stores"))?;
     Ok([
         clients::head(plan)?,
         etcd::topology(plan, &plan.second_etcd())?,
         minio::topology(plan, &stores)?,
         patroni::topology(plan, &shards)?,
+        topology(plan, &followers, last)?,
     ]
     .concat())
 }
