@@ -1,4 +1,5 @@
-//! The second region's first feed: its servers start when there is a base backup that they can be made of.
+//! What starts the second region, and what it forbids: its servers start when there is a base backup that they
+//! can be made of, and once they lead, the first region's don't start beside them.
 
 use std::fs;
 use std::path::Path;
@@ -14,6 +15,24 @@ use crate::show;
 const LIMIT: Duration = Duration::from_mins(10);
 /// How often it is looked for.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Refuses to start the first region beside a second one that has been promoted: both would lead.
+pub(crate) fn check(plan: &Plan) -> Result<()> {
+    let nodes = plan.standby_clusters().into_iter().flat_map(|cluster| cluster.nodes);
+    let Some(node) = nodes.into_iter().find(|node| has_been_promoted(&plan.data(&node.name).join("postgres"))) else {
+        return Ok(());
+    };
+    Err(Error::refused(format!("\"{}\" has been promoted; the first region would lead as well", node.name)).hint(
+        "docs/runbooks/promote-second-region.md says how the first region is rebuilt, member by member; `compose/down --wipe` begins anew.",
+    ))
+}
+
+/// Whether a data folder that once followed doesn't any more. One that was only just restored has the
+/// backup's label, and doesn't follow yet.
+fn has_been_promoted(data: &Path) -> bool {
+    let has = |name: &str| data.join(name).exists();
+    has("global/pg_control") && !has("standby.signal") && !has("backup_label")
+}
 
 /// Sees to it that every shard whose standby cluster has no data yet has a base backup in the second
 /// region's store. Where the first region's has none either, one is made, and for that the shard set up.

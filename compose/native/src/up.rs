@@ -78,6 +78,7 @@ fn check(plan: &Plan, members: &[(&'static dyn Part, Member)], known: Option<&St
     preflight::paths(plan)?;
     preflight::clock(plan)?;
     settings::check(plan, clients::topology(plan)?)?;
+    second_region::check(plan)?;
     if known.is_none() {
         preflight::disk(&plan.state)?;
     }

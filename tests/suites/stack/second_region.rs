@@ -43,6 +43,7 @@ fn the_second_region_takes_over_and_lacks_no_more_than_it_may() {
         let line = format!("[\"{shard}-west-a\",\"ok\",\"{shard}\"]");
         assert!(promoted.stdout.contains(&line), "{}", promoted.transcript());
     }
+    stack.up().code_is(3).no_lines().says("has been promoted; the first region would lead as well");
     is_closed(&stack);
     let settled = follow(&stack, &page, "5. Settle who owns what");
     assert!(!settled.stdout.contains("\"finding\""), "{}", settled.transcript());
