@@ -52,7 +52,10 @@ pub(crate) fn stop(stack: &Stack) -> Result<()> {
     }
     supervisor.end()?;
     for (_, member) in &members {
-        postgres::release_shared_memory(&stack.plan.data(&member.name).join("postgres"));
+        // Also of data folders that were moved aside.
+        for folder in fs::read_dir(stack.plan.data(&member.name)).into_iter().flatten().flatten() {
+            postgres::release_shared_memory(&folder.path());
+        }
     }
     Ok(())
 }
