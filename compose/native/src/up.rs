@@ -44,16 +44,19 @@ pub fn up(which: &Which) -> Result<()> {
         show::say("the supervisor has died; stopping what it left behind");
         down::stop(&stack)?;
     }
-    let (secrets, written) = write(plan, &members, &supervisor)?;
+    let (secrets, mut written) = write(plan, &members, &supervisor)?;
     let started = start(plan, &secrets, &members, &supervisor)?;
     let answers = wait(plan, &secrets, &members.iter().collect::<Vec<_>>())?;
+    for part in parts::all() {
+        written |= part.settle(plan)?;
+    }
     show::table(plan, &members, &answers)?;
     let seconds = began.elapsed().as_secs_f64();
     show::say(&match (started, written) {
         (true, _) => {
             format!("the stack \"{}\" is up after {seconds:.1} s; `{}` makes it yours", plan.name, sourcing(plan))
         }
-        (false, true) => format!("the stack \"{}\" was up already; its files are up to date now", plan.name),
+        (false, true) => format!("the stack \"{}\" was up already; it is up to date now", plan.name),
         (false, false) => format!("the stack \"{}\" was up already; nothing was changed", plan.name),
     });
     Ok(())

@@ -64,6 +64,11 @@ pub trait Part: Sync {
         Ok(false)
     }
 
+    /// Brings what servers hold in common in line once all of them answer; true when anything differed.
+    fn settle(&self, _: &Plan) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The command that prints the version.
     fn version(&self, plan: &Plan) -> Command;
 }

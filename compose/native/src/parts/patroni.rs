@@ -1,10 +1,13 @@
 //! Patroni: the PostgreSQL nodes of every shard, and which of them leads.
 
+mod dynamic;
+
 use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
 use flotilla::Result;
+use flotilla::availability::Failover;
 use serde_json::json;
 
 use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
@@ -14,6 +17,7 @@ use crate::files::{File, Owner, fill};
 use crate::plan::{DATABASE, Host, Plan, text};
 use crate::postgres;
 use crate::secrets::{REPLICATION, REWIND, SUPERUSER, Secrets};
+use crate::settings;
 
 /// Per shard one primary and two streaming replicas.
 pub(super) struct Patroni;
@@ -66,6 +70,8 @@ impl Part for Patroni {
             folder.join("bootstrap.sql"),
         ];
         let [authority, certificate, key, data, passfile, socket, bootstrap, sql] = &paths;
+        let config = settings::config(plan)?;
+        let failover = Failover::of(config.shard(&member.role)?).dynamic();
         let etcd: Vec<String> = plan.etcd().iter().map(|h| format!("{}:{}", h.address, plan.etcd_port())).collect();
         let values = json!({
             "stack": plan.name,
@@ -75,6 +81,7 @@ impl Part for Patroni {
             "port": plan.postgres_port(),
             "rest": plan.patroni_port(),
             "etcd": etcd,
+            "failover": failover,
             "authority": text(authority)?,
             "certificate": text(certificate)?,
             "key": text(key)?,
@@ -122,6 +129,14 @@ impl Part for Patroni {
 
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch> {
         Launch::new(&plan.python_program("patroni"))?.path(&plan.configuration(&member.name).join("patroni.yml"))
+    }
+
+    fn settle(&self, plan: &Plan) -> Result<bool> {
+        let mut changed = false;
+        for shard in &settings::config(plan)?.shards {
+            changed |= dynamic::settle(plan, shard, &self.members(plan))?;
+        }
+        Ok(changed)
     }
 
     fn probe(&self, plan: &Plan, _: &Secrets, member: &Member) -> Result<String, String> {
