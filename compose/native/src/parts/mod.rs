@@ -8,6 +8,7 @@ mod minio;
 mod patroni;
 mod pgbouncer;
 mod redis;
+pub(crate) mod watchdog;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -75,7 +76,15 @@ pub trait Part: Sync {
 
 /// Every part.
 pub fn all() -> &'static [&'static dyn Part] {
-    &[&etcd::Etcd, &redis::Redis, &minio::Minio, &patroni::Patroni, &pgbouncer::PgBouncer, &haproxy::Haproxy]
+    &[
+        &etcd::Etcd,
+        &redis::Redis,
+        &minio::Minio,
+        &patroni::Patroni,
+        &watchdog::Watchdog,
+        &pgbouncer::PgBouncer,
+        &haproxy::Haproxy,
+    ]
 }
 
 /// What was renewed.

@@ -52,6 +52,10 @@ impl Part for Patroni {
             })).collect::<Vec<_>>(),
             "port": plan.postgres_port(),
             "rest": plan.patroni_port(),
+            "state": text(&plan.state)?,
+            "cache": text(&plan.cache)?,
+            "stack": text(&plan.tool("stack"))?,
+            "name": plan.name,
         });
         fill(include_str!("shards.toml.j2"), &values)
     }
