@@ -1,6 +1,7 @@
 //! The native stack as people run it: by the scripts of `compose/`, on real processes, with the
 //! binaries under test.
 
+mod availability;
 mod changes;
 mod killed;
 mod refusals;

@@ -9,7 +9,7 @@ use flotilla::exit::Exit;
 use flotilla_native::member::{self, Stop};
 use flotilla_native::plan::NAME;
 use flotilla_native::stack::Which;
-use flotilla_native::{down, guard, places, up};
+use flotilla_native::{down, fault, guard, places, up, watchdog};
 
 /// Start and stop the whole architecture as plain processes
 #[derive(Parser)]
@@ -66,6 +66,25 @@ enum Verb {
         #[command(flatten)]
         members: MemberArgs,
     },
+    /// Break members in a given way, or mend what was broken (called by `shardctl drill`)
+    Fault {
+        #[command(flatten)]
+        stack: StackArgs,
+        /// Whether to break or to mend
+        #[arg(value_enum)]
+        what: fault::Act,
+        /// The fault
+        #[arg(value_enum)]
+        fault: fault::Fault,
+        #[command(flatten)]
+        members: MemberArgs,
+    },
+    /// Watch over one node (run by the stack's supervisor)
+    #[command(hide = true)]
+    Watchdog {
+        /// What to watch over
+        file: PathBuf,
+    },
     /// Hold servers for a process that may be killed (used by tests)
     #[command(hide = true)]
     Guard {
@@ -109,6 +128,10 @@ fn main() -> ExitCode {
         Verb::Kill { stack, members } => {
             stack.which(None).and_then(|which| member::stop(&which, &members.names, Stop::Kill))
         }
+        Verb::Fault { stack, what, fault, members } => {
+            stack.which(None).and_then(|which| fault::run(&which, what, fault, &members.names))
+        }
+        Verb::Watchdog { file } => watchdog::run(&file),
         Verb::Guard { folder } => guard::serve(&folder),
     };
     match done {

@@ -188,21 +188,33 @@ impl<'a> Supervisor<'a> {
     /// stay down until they are started again.
     pub fn kill(&self, members: &[&Member]) -> Result<()> {
         self.keep_down(members)?;
-        // Once: runsv doesn't start it again when it ends.
-        self.sv(&["once"], members)?;
-        let at_work = |member: &Member| {
-            let data = self.plan.data(&member.name);
-            let works_there = |p: &Identity| p.folder().is_some_and(|folder| folder.starts_with(&data));
-            self.processes().into_iter().filter(works_there).collect::<Vec<_>>()
-        };
+        self.once(members)?;
         wait_until(Duration::from_secs(10), Duration::from_millis(20), || {
-            let left: Vec<Identity> = members.iter().flat_map(|member| at_work(member)).collect();
+            let left: Vec<Identity> = members.iter().flat_map(|member| self.at_work(member)).collect();
             for process in &left {
                 process.signal(Signal::KILL);
             }
             left.is_empty()
         });
         Ok(())
+    }
+
+    /// Lets runsv not start them again when they end.
+    pub(crate) fn once(&self, members: &[&Member]) -> Result<()> {
+        self.sv(&["once"], members)
+    }
+
+    /// Every process of a member, without those that supervise it.
+    pub(crate) fn at_work(&self, member: &Member) -> Vec<Identity> {
+        let data = self.plan.data(&member.name);
+        let works_there = |p: &Identity| p.folder().is_some_and(|folder| folder.starts_with(&data));
+        self.processes().into_iter().filter(works_there).collect()
+    }
+
+    /// The process that runsv has started for a member: Patroni, where that starts PostgreSQL.
+    pub(crate) fn started(&self, member: &Member) -> Option<Identity> {
+        let pid = files::read_if_there(&self.folder(&member.name).join("supervise/pid")).ok().flatten()?;
+        pid.trim().parse().ok().and_then(Identity::of)
     }
 
     /// Marks members so that no supervisor starts them by itself.

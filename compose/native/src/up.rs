@@ -44,10 +44,13 @@ pub fn up(which: &Which) -> Result<()> {
         show::say("the supervisor has died; stopping what it left behind");
         down::stop(&stack)?;
     }
-    let (secrets, written) = write(plan, &members, &supervisor)?;
+    let (secrets, mut written) = write(plan, &members, &supervisor)?;
     let mut started = start(plan, &secrets, &members, &supervisor)?;
     let (second, first): (Vec<_>, Vec<_>) = members.iter().partition(|(_, member)| member.stage == Stage::SecondRegion);
     let mut answers = wait(plan, &secrets, &first)?;
+    for part in parts::all() {
+        written |= part.settle(plan)?;
+    }
     if !second.is_empty() {
         second_region::feed(plan)?;
         started |= bring_up(plan, &secrets, &second, &supervisor)?;
@@ -59,7 +62,7 @@ pub fn up(which: &Which) -> Result<()> {
         (true, _) => {
             format!("the stack \"{}\" is up after {seconds:.1} s; `{}` makes it yours", plan.name, sourcing(plan))
         }
-        (false, true) => format!("the stack \"{}\" was up already; its files are up to date now", plan.name),
+        (false, true) => format!("the stack \"{}\" was up already; it is up to date now", plan.name),
         (false, false) => format!("the stack \"{}\" was up already; nothing was changed", plan.name),
     });
     Ok(())

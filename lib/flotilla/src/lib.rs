@@ -5,6 +5,7 @@
 //! A tool is a [`tool::Tool`] with a list of [`verb::Verb`]s. A verb takes [`target::Target`]s,
 //! works on them with [`context::Context::each`], and writes one [`record::Line`] for each.
 
+pub mod availability;
 pub mod clock;
 pub mod config;
 pub mod consent;
@@ -23,6 +24,7 @@ pub mod lock;
 pub mod log;
 pub mod output;
 pub mod ownership;
+pub mod patroni;
 pub mod pg;
 pub mod placement;
 mod progress;

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, Node, Shard};
+use crate::config::{Balancer, Config, Node, Shard};
 use crate::error::{Code, Error, Result};
 use crate::pg::{Endpoint, Host, SessionAttrs, Ssl, SslMode};
 use crate::target::{Kind, Target};
@@ -57,6 +57,28 @@ pub fn reader(config: &Config, shard: &Shard, user: &str) -> Result<Endpoint> {
         return Ok(endpoint.session_attrs(SessionAttrs::PreferStandby));
     }
     endpoint(config, poolers(config), user, &format!("{}_ro", shard.name))
+}
+
+/// Through the balancers to a shard's port that follows the primary; none where there is no such way.
+pub fn balanced_writer(config: &Config, shard: &Shard, user: &str) -> Result<Option<Endpoint>> {
+    balanced(config, &config.balancers, shard.write_port, user)
+}
+
+/// Through the balancers to a shard's port that spreads over the replicas; none where there is no such way.
+pub fn balanced_reader(config: &Config, shard: &Shard, user: &str) -> Result<Option<Endpoint>> {
+    balanced(config, &config.balancers, shard.read_port, user)
+}
+
+/// Through one balancer to the primary of a shard, which must be one.
+pub fn balanced_by(config: &Config, balancer: &Balancer, shard: &Shard, user: &str) -> Result<Option<Endpoint>> {
+    let endpoint = balanced(config, std::slice::from_ref(balancer), shard.write_port, user)?;
+    Ok(endpoint.map(|endpoint| endpoint.session_attrs(SessionAttrs::Primary)))
+}
+
+fn balanced(config: &Config, balancers: &[Balancer], port: Option<u16>, user: &str) -> Result<Option<Endpoint>> {
+    let Some(port) = port.filter(|_| !balancers.is_empty()) else { return Ok(None) };
+    let hosts = balancers.iter().map(|b| Host::new(&*b.host, b.hostaddr, port)).collect();
+    endpoint(config, hosts, user, &config.cluster.dbname).map(Some)
 }
 
 /// Direct to a pooler's console.

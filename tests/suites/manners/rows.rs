@@ -115,6 +115,9 @@ pub(super) const ROWS: &[Row] = &[
         hang: Hang::Lock("notes"),
         ..ROW
     },
+    // Patroni, balancers and what breaks them are the stack's, in whose suite these two are.
+    Row { verb: "switchover", args: &["s0", "--yes"], apart: true, ..ROW },
+    Row { verb: "drill", args: &["s0", "--fault", "switchover", "--yes"], apart: true, ..ROW },
     Row { tool: "migrate", verb: "new", args: &["add moods", "--dir", "written"], ..ROW },
     Row {
         tool: "migrate",

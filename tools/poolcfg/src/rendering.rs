@@ -7,7 +7,7 @@ use flotilla::config::Config;
 use flotilla::record::{Done, Record, RecordInfo};
 use flotilla::target::{self, Kind, Target};
 use flotilla::verb::{Effect, Example, Scope, Verb};
-use flotilla::{Code, Context, Error, Result};
+use flotilla::{Code, Context, Error, Result, availability};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -80,6 +80,8 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
 /// Refuses a topology that lacks what a configuration needs, before the first line is written: half of
 /// the files would be worse than none.
 fn complete(config: &Config, chosen: &[Target], run_folder: &Path) -> Result<()> {
+    // Timings that break a shard's promise are no timings to give to anybody.
+    availability::check(config)?;
     for target in chosen.iter().filter(|target| target.upstream_failure.is_none()) {
         match one(config, target, run_folder) {
             Err(error) if error.code() == Code::Config => return Err(error),

@@ -10,6 +10,7 @@ mod patroni;
 mod pgbouncer;
 mod redis;
 mod standby;
+pub(crate) mod watchdog;
 
 pub(crate) use standby::second_topology;
 
@@ -68,6 +69,11 @@ pub trait Part: Sync {
         Ok(false)
     }
 
+    /// Brings what servers hold in common in line once all of them answer; true when anything differed.
+    fn settle(&self, _: &Plan) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The command that prints the version.
     fn version(&self, plan: &Plan) -> Command;
 }
@@ -79,6 +85,7 @@ pub fn all() -> &'static [&'static dyn Part] {
         &redis::Redis,
         &minio::Minio,
         &patroni::Patroni,
+        &watchdog::Watchdog,
         &pgbouncer::PgBouncer,
         &haproxy::Haproxy,
         &copier::Copier,

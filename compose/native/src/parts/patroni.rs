@@ -1,11 +1,14 @@
 //! Patroni: the PostgreSQL nodes of every shard, and which of them leads.
 
+mod dynamic;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use flotilla::Result;
+use flotilla::availability::Failover;
 use serde_json::json;
 
 use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
@@ -90,6 +93,14 @@ impl Part for Patroni {
         Launch::new(&plan.python_program("patroni"))?.path(&plan.configuration(&member.name).join("patroni.yml"))
     }
 
+    fn settle(&self, plan: &Plan) -> Result<bool> {
+        let mut changed = false;
+        for shard in &crate::settings::config(plan)?.shards {
+            changed |= dynamic::settle(plan, shard, &self.members(plan))?;
+        }
+        Ok(changed)
+    }
+
     fn probe(&self, plan: &Plan, _: &Secrets, member: &Member) -> Result<String, String> {
         let state = ask::json(&ask::https(plan, member, plan.patroni_port(), "/patroni")?)?;
         let value = |key: &str| state[key].as_str().unwrap_or("unknown").to_owned();
@@ -130,6 +141,10 @@ pub(super) fn topology(plan: &Plan, shards: &[Shard]) -> Result<String> {
         })).collect::<Vec<_>>(),
         "port": plan.postgres_port(),
         "rest": plan.patroni_port(),
+        "state": text(&plan.state)?,
+        "cache": text(&plan.cache)?,
+        "stack": text(&plan.tool("stack"))?,
+        "name": plan.name,
     });
     fill(include_str!("shards.toml.j2"), &values)
 }
@@ -150,6 +165,8 @@ pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: 
         folder.join("restore"),
     ];
     let [authority, certificate, key, data, passfile, socket, bootstrap, restorer] = &paths;
+    let config = crate::settings::config(plan)?;
+    let failover = Failover::of(config.shard(&member.role)?).dynamic();
     let etcd: Vec<String> = region.etcd.iter().map(|h| format!("{}:{}", h.address, plan.etcd_port())).collect();
     let values = json!({
         "namespace": region.namespace,
@@ -159,6 +176,7 @@ pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: 
         "port": plan.postgres_port(),
         "rest": plan.patroni_port(),
         "etcd": etcd,
+        "failover": failover,
         "authority": text(authority)?,
         "certificate": text(certificate)?,
         "key": text(key)?,

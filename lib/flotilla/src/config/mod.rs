@@ -11,7 +11,9 @@ mod topology;
 mod validate;
 
 pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, StoreUrl};
-pub use settings::{Connect, HaproxySettings, MigrateSettings, PgbouncerSettings, Secrets, Users};
+pub use settings::{
+    Connect, DrillSettings, HaproxySettings, MigrateSettings, PatroniSettings, PgbouncerSettings, Secrets, Users,
+};
 pub use standby::StandbyCluster;
 pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shard};
 
@@ -37,6 +39,9 @@ pub struct Config {
     /// Where secrets lie; never the secrets themselves.
     #[serde(default)]
     pub secrets: Secrets,
+    /// How tools show themselves to Patroni.
+    #[serde(default)]
+    pub patroni: PatroniSettings,
     /// The shards, in the order that an even split follows.
     #[serde(default)]
     pub shards: Vec<Shard>,
@@ -55,6 +60,9 @@ pub struct Config {
     /// What `poolcfg render haproxy` writes.
     #[serde(default)]
     pub haproxy: HaproxySettings,
+    /// How drills break things.
+    #[serde(default)]
+    pub drill: DrillSettings,
     /// Archives: how they are written, and where they lie.
     #[serde(default)]
     pub archive: Archive,
@@ -115,7 +123,13 @@ impl Config {
     /// Paths in the file are relative to it.
     fn resolve_paths(&mut self) {
         let dir = self.path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-        let settings = [&mut self.connect.sslrootcert, &mut self.secrets.verifiers, &mut self.archive.key_file];
+        let settings = [
+            &mut self.connect.sslrootcert,
+            &mut self.secrets.verifiers,
+            &mut self.archive.key_file,
+            &mut self.patroni.sslcert,
+            &mut self.patroni.sslkey,
+        ];
         let stores = self.archive.stores.iter_mut().flat_map(|s| [&mut s.ca_file, &mut s.credentials_file]);
         let paths = settings.into_iter().chain(stores).flatten();
         for path in paths.chain(self.migrate.dirs.iter_mut().flatten()) {

@@ -40,6 +40,15 @@ pub struct Shard {
     /// The path of its archive below each store's; its name where none is given.
     #[serde(default)]
     pub archive_prefix: Option<String>,
+    /// Within how many seconds it takes writes again after any one failure.
+    #[serde(default = "rto_seconds")]
+    pub rto_seconds: u32,
+    /// How many bytes of acknowledged WAL a failover may lose; 0: none, by quorum commit.
+    #[serde(default)]
+    pub rpo_bytes: u64,
+    /// Whether `shardctl drill` may break it.
+    #[serde(default)]
+    pub drillable: bool,
     /// Its servers.
     #[serde(default)]
     pub nodes: Vec<Node>,
@@ -147,6 +156,10 @@ const fn default_key_type() -> KeyType {
 /// Refuses a bad count where it stands, so that the error has its line.
 fn buckets<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Buckets, D::Error> {
     Buckets::new(u32::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+const fn rto_seconds() -> u32 {
+    crate::availability::DEFAULT_RTO_SECONDS
 }
 
 const fn postgres_port() -> u16 {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Config;
+use crate::availability;
 use crate::error::{Error, Result};
 use crate::pg::SslMode;
 use crate::placement::{BucketRange, BucketSet};
@@ -25,8 +26,17 @@ pub(super) fn check(config: &Config) -> Result<()> {
             return Err(Error::config(format!("{at}: shard \"{}\" has no nodes", shard.name))
                 .hint("Add [[shards.nodes]] with name, host and port."));
         }
+        availability::promise(&at, shard)?;
     }
     initial_buckets(config)?;
+    if config.patroni.sslcert.is_some() != config.patroni.sslkey.is_some() {
+        return Err(Error::config(format!("{at}: of patroni.sslcert and patroni.sslkey only one is set"))
+            .hint("A certificate and its key go together."));
+    }
+    if config.drill.command.as_ref().is_some_and(|command| command.first().is_none_or(String::is_empty)) {
+        return Err(Error::config(format!("{at}: drill.command is empty"))
+            .hint("Name the program that breaks and mends, and its first arguments."));
+    }
     super::archive::check(config)?;
     super::standby::check(config)
 }

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 
 use flotilla::config::{Config, Node, Shard};
-use flotilla::{Error, Result};
+use flotilla::{Error, Result, availability};
 use serde::Serialize;
 
 use super::{Certificates, template, text, unknown};
@@ -62,7 +62,7 @@ struct Settings {
 /// The configuration of the balancer of this name; its control socket lies in `run`.
 pub fn haproxy(config: &Config, name: &str, run: &Path) -> Result<String> {
     let balancer = config.balancers.iter().find(|b| b.name == name).ok_or_else(|| unknown(config, "balancer", name))?;
-    let settings = &config.haproxy;
+    let checks = availability::checks(config);
     let shards: Result<Vec<_>> = config.shards.iter().map(|shard| values(config, shard)).collect();
     template::fill(
         include_str!("haproxy.cfg.j2"),
@@ -76,11 +76,11 @@ pub fn haproxy(config: &Config, name: &str, run: &Path) -> Result<String> {
             authority: text(Certificates::of(config)?.authority)?,
             shards: shards?,
             haproxy: Settings {
-                max_lag_bytes: settings.max_lag_bytes,
-                inter_ms: settings.inter_ms,
-                fastinter_ms: settings.fastinter_ms,
-                fall: settings.fall,
-                rise: settings.rise,
+                max_lag_bytes: config.haproxy.max_lag_bytes,
+                inter_ms: checks.inter_ms,
+                fastinter_ms: checks.fastinter_ms,
+                fall: checks.fall,
+                rise: checks.rise,
             },
         },
     )

@@ -12,7 +12,7 @@ use flotilla::{Code, Error, Result};
 #[doc(hidden)]
 pub use haproxy::endpoint as patroni_endpoint;
 pub use haproxy::haproxy;
-pub use pgbouncer::{POOL_ADMIN, pgbouncer};
+pub use pgbouncer::pgbouncer;
 
 /// Where the files that a configuration names lie: beside the authority's certificate, each named
 /// for its owner.

@@ -1,13 +1,10 @@
 //! `pgbouncer.ini` of one pooler.
 
 use flotilla::config::Config;
-use flotilla::{Error, Result};
+use flotilla::{Error, Result, availability};
 use serde::Serialize;
 
 use super::{Certificates, template, text, unknown};
-
-/// The role that may give orders on PgBouncer's console. It exists in the pooler alone.
-pub const POOL_ADMIN: &str = "pool_admin";
 
 #[derive(Serialize)]
 struct Values<'a> {
@@ -40,6 +37,7 @@ struct Settings<'a> {
     default_pool_size: u32,
     server_lifetime: u32,
     server_login_retry: u32,
+    query_wait_timeout: u32,
 }
 
 /// The configuration of the pooler of this name.
@@ -59,7 +57,7 @@ pub fn pgbouncer(config: &Config, name: &str) -> Result<String> {
     let hosts: Vec<String> =
         config.balancers.iter().map(|b| b.hostaddr.map_or_else(|| b.host.clone(), |a| a.to_string())).collect();
     let shards = config.shards.iter();
-    let settings = &config.pgbouncer;
+    let (settings, waits) = (&config.pgbouncer, availability::waits(config));
     template::fill(
         include_str!("pgbouncer.ini.j2"),
         &Values {
@@ -71,7 +69,7 @@ pub fn pgbouncer(config: &Config, name: &str) -> Result<String> {
             address: pooler.hostaddr.map_or_else(|| pooler.host.clone(), |a| a.to_string()),
             port: pooler.port,
             verifiers: text(verifiers)?,
-            admin: POOL_ADMIN,
+            admin: &config.users.pool_admin,
             monitor: &config.users.monitor,
             tls: text(certificates.folder)?,
             authority: text(certificates.authority)?,
@@ -80,7 +78,8 @@ pub fn pgbouncer(config: &Config, name: &str) -> Result<String> {
                 max_client_conn: settings.max_client_conn,
                 default_pool_size: settings.default_pool_size,
                 server_lifetime: settings.server_lifetime,
-                server_login_retry: settings.server_login_retry,
+                server_login_retry: waits.server_login_retry,
+                query_wait_timeout: waits.query_wait_timeout,
             },
         },
     )

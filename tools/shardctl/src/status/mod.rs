@@ -1,5 +1,6 @@
 //! `shardctl status`: the one screen to look at first.
 
+mod leadership;
 mod ledger;
 mod pools;
 mod shards;
