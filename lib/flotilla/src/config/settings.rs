@@ -92,6 +92,8 @@ pub struct PgbouncerSettings {
     pub server_lifetime: u32,
     /// Seconds between tries to log in to a server.
     pub server_login_retry: u32,
+    /// How many files a PgBouncer may open: each connection is one.
+    pub open_files: Option<u32>,
 }
 
 impl Default for PgbouncerSettings {
@@ -102,6 +104,7 @@ impl Default for PgbouncerSettings {
             default_pool_size: 25,
             server_lifetime: 3600,
             server_login_retry: 1,
+            open_files: None,
         }
     }
 }
@@ -120,10 +123,28 @@ pub struct HaproxySettings {
     pub fall: u32,
     /// Good checks until a node is taken back.
     pub rise: u32,
+    /// The networks that may see a balancer's statistics.
+    pub stats_allow: Option<Vec<String>>,
 }
 
 impl Default for HaproxySettings {
     fn default() -> Self {
-        Self { max_lag_bytes: 16 << 20, inter_ms: 1000, fastinter_ms: 500, fall: 2, rise: 1 }
+        Self { max_lag_bytes: 16 << 20, inter_ms: 1000, fastinter_ms: 500, fall: 2, rise: 1, stats_allow: None }
+    }
+}
+
+/// What `poolcfg render pgdog` writes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PgdogSettings {
+    /// The columns that hold the shard key, in whatever table.
+    pub columns: Vec<String>,
+    /// The port that PgDog listens on.
+    pub port: u16,
+}
+
+impl Default for PgdogSettings {
+    fn default() -> Self {
+        Self { columns: Vec::new(), port: 6432 }
     }
 }
