@@ -3,7 +3,7 @@
 
 mod advise;
 mod apply;
-mod balancer;
+pub(crate) mod balancer;
 mod diff;
 mod killed;
 mod render;

@@ -27,7 +27,8 @@ fn apply(pooling: &Pooling, text: &str) -> Outcome {
     pooling.fleet.tool("poolcfg", ["apply", "-t", "lb-a", "--file", &file]).run()
 }
 
-fn balancer() -> (Pooling, String) {
+/// A balancer that runs, and its file.
+pub(crate) fn balancer() -> (Pooling, String) {
     let pooling = Pooling::start("");
     let first = text(&pooling, &[pooling.balancer_port()]);
     (pooling.balancer(&first), first)

@@ -175,7 +175,7 @@ fn finding(world: &World<'_>, rule: &Rule, raw: Raw) -> Numbered {
         rule: rule.name,
         severity: rule.severity,
         message: raw.message,
-        hint: raw.mend.unwrap_or_else(|| rule.mend.to_owned()),
+        hint: rule.mend.to_owned(),
     };
     ((raw.subject, raw.at.file), finding)
 }
@@ -191,7 +191,7 @@ fn of_ignore(
 ) {
     let mut add = |rule: &Rule, message: String| {
         if settings.wants(rule.name) {
-            findings.push(finding(world, rule, Raw { subject, at: ignore.at, message, mend: None }));
+            findings.push(finding(world, rule, Raw { subject, at: ignore.at, message }));
         }
     };
     let names = if ignore.rules.is_empty() { "no rule is named".to_owned() } else { ignore.rules.join(", ") };

@@ -44,25 +44,16 @@ pub(crate) struct Raw {
     pub(crate) at: At,
     /// What was found.
     pub(crate) message: String,
-    /// How to mend it, where the rule's own words don't fit.
-    pub(crate) mend: Option<String>,
 }
 
 impl Found {
     /// A finding at a place of a file with includes.
     pub(crate) fn at(&mut self, subject: usize, at: At, message: impl Into<String>) {
-        self.0.push(Raw { subject, at, message: message.into(), mend: None });
+        self.0.push(Raw { subject, at, message: message.into() });
     }
 
     /// A finding at a line.
     pub(crate) fn line(&mut self, subject: usize, line: usize, message: impl Into<String>) {
         self.at(subject, At { file: 0, line: line.max(1) }, message);
-    }
-
-    /// The last finding, with other words on how to mend it.
-    pub(crate) fn mend(&mut self, mend: impl Into<String>) {
-        if let Some(last) = self.0.last_mut() {
-            last.mend = Some(mend.into());
-        }
     }
 }

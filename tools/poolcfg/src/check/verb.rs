@@ -285,7 +285,7 @@ pub(crate) fn refusal(findings: &[Finding]) -> Option<Error> {
     };
     let all = errors.iter().map(named).collect::<Vec<_>>().join("; ");
     Some(
-        Error::refused(format!("the new file has {} errors; nothing was touched", errors.len()))
+        Error::refused("the new file has errors; nothing was touched")
             .hint(first.hint.clone())
             .source(all),
     )

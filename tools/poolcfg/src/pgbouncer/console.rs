@@ -6,6 +6,7 @@ use flotilla::config::{Config, Pooler};
 use flotilla::pg::Session;
 use flotilla::{Code, Context, Error, Result, reach};
 
+use super::keys::Key;
 use crate::version::Version;
 
 /// A session at the console.
@@ -101,7 +102,9 @@ impl Running {
     pub(crate) async fn read(console: &Console) -> Result<Self> {
         let config = console.show("CONFIG").await?;
         let config = config.iter().map(|row| {
-            let changeable = row.get("changeable") != Some("no");
+            // A release that doesn't say is judged by what is known of its keys.
+            let known = || Key::find(&row.text("key")).is_none_or(|key| !key.restart);
+            let changeable = row.get("changeable").map_or_else(known, |changeable| changeable != "no");
             let default = row.columns().find(|(name, _)| *name == "default").map(|(_, value)| value.unwrap_or_default().to_owned());
             (row.text("key"), Setting { value: row.text("value"), default, changeable })
         });
