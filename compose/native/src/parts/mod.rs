@@ -7,6 +7,7 @@ mod haproxy;
 mod minio;
 mod patroni;
 mod pgbouncer;
+mod prometheus;
 mod redis;
 
 use std::net::Ipv4Addr;
@@ -70,7 +71,15 @@ pub trait Part: Sync {
 
 /// Every part.
 pub fn all() -> &'static [&'static dyn Part] {
-    &[&etcd::Etcd, &redis::Redis, &minio::Minio, &patroni::Patroni, &pgbouncer::PgBouncer, &haproxy::Haproxy]
+    &[
+        &etcd::Etcd,
+        &redis::Redis,
+        &minio::Minio,
+        &patroni::Patroni,
+        &pgbouncer::PgBouncer,
+        &haproxy::Haproxy,
+        &prometheus::Prometheus,
+    ]
 }
 
 /// What was renewed.

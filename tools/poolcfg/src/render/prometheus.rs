@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use flotilla::config::{Config, ExporterKind};
+use flotilla::config::{Config, Exporter, ExporterKind, Redis, RedisRole};
 use flotilla::reach::host_and_port;
 use flotilla::target::{self, Kind, Target};
 use flotilla::{Error, Result};
@@ -37,13 +37,14 @@ struct Job<'a> {
     /// The folder of the client certificate that it wants; empty where it wants none.
     client: &'a str,
     targets: Vec<Scraped>,
+    /// The exporter that is asked for each of the targets; empty where they are asked themselves.
+    through: String,
 }
 
 /// One address with what is known of it.
 #[derive(Serialize)]
 struct Scraped {
     address: String,
-    /// The name that TLS verifies, where that isn't the address.
     labels: BTreeMap<&'static str, String>,
 }
 
@@ -149,10 +150,14 @@ fn exporters<'a>(
 ) -> Result<Option<Job<'a>>> {
     let mut targets = Vec::new();
     let (mut scheme, mut path) = ("http", "/metrics");
+    let of_many = |exporter: &&Exporter| exporter.kind == ExporterKind::Redis && exporter.of.is_none();
+    if let Some(exporter) = config.exporters.iter().filter(|e| e.kind == kind).find(of_many) {
+        return redis(config, exporter, authority);
+    }
     for exporter in config.exporters.iter().filter(|exporter| exporter.kind == kind) {
         let (own, rest) = exporter.url.split_once("://").unwrap_or(("http", &exporter.url));
-        let (address, behind) = rest.split_once('/').unwrap_or((rest, "metrics"));
-        let behind = rest.get(address.len()..).filter(|path| path.len() > 1).unwrap_or(if behind.is_empty() { "/" } else { "/metrics" });
+        let address = rest.split('/').next().unwrap_or(rest);
+        let behind = rest.get(address.len()..).filter(|path| !path.is_empty()).unwrap_or("/metrics");
         if !targets.is_empty() && (own, behind) != (scheme, path) {
             return Err(Error::config(format!(
                 "{}: exporters of kind {} differ in scheme or path",
@@ -167,6 +172,31 @@ fn exporters<'a>(
     }
     let authority = if scheme == "https" { authority } else { "" };
     Ok(job(kind.word(), scheme, path, authority, targets))
+}
+
+/// One exporter that is asked for each Redis server by address.
+fn redis<'a>(config: &'a Config, exporter: &'a Exporter, authority: &'a str) -> Result<Option<Job<'a>>> {
+    if config.exporters.iter().filter(|other| other.kind == ExporterKind::Redis).count() > 1 {
+        return Err(Error::config(format!(
+            "{}: one exporter of kind redis is for all servers, and there are others",
+            config.path.display()
+        ))
+        .hint("Say of which target each is, or name one alone."));
+    }
+    let user = exporter.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+    // The servers are reached as the tools reach them: by TLS where there is an authority.
+    let redis = if authority.is_empty() { "redis" } else { "rediss" };
+    let target = |server: &Redis| {
+        let host = server.hostaddr.map_or_else(|| server.host.clone(), |address| address.to_string());
+        let labels = [("node", server.name.clone())].into();
+        Scraped { address: format!("{redis}://{user}{host}:{}", server.port), labels }
+    };
+    let servers = config.redis.iter().filter(|server| server.role != RedisRole::Sentinel);
+    let (scheme, rest) = exporter.url.split_once("://").unwrap_or(("http", &exporter.url));
+    let address = rest.split('/').next().unwrap_or(rest);
+    let path = rest.get(address.len()..).filter(|path| path.len() > 1).unwrap_or("/scrape");
+    let job = job("redis", scheme, path, authority, servers.map(target).collect());
+    Ok(job.map(|job| Job { through: address.to_owned(), ..job }))
 }
 
 /// Which node of which shard it is about.
@@ -189,5 +219,13 @@ fn job<'a>(
     targets: Vec<Scraped>,
 ) -> Option<Job<'a>> {
     let authority = if scheme == "https" { authority } else { "" };
-    (!targets.is_empty()).then_some(Job { name, scheme, path, authority, client: "", targets })
+    (!targets.is_empty()).then_some(Job {
+        name,
+        scheme,
+        path,
+        authority,
+        client: "",
+        targets,
+        through: String::new(),
+    })
 }
