@@ -71,6 +71,8 @@ pub(super) async fn apply(cx: &Context, target: &Target, balancer: &Balancer, ar
     if cx.global().dry_run {
         return Ok(Done::planned(body));
     }
+    // Without its master nothing could be taken back.
+    master(&sockets).await?;
     try_aside(&file.path, &text)?;
     body.tried = Some(true);
     file.save()?;
@@ -125,7 +127,7 @@ fn try_aside(path: &Path, text: &str) -> Result<()> {
 
 /// Tells the master, waits for a new worker, and compares what it has.
 async fn reloaded(sockets: &Sockets<'_>, cfg: &Cfg) -> Result<()> {
-    let before = socket::processes(sockets.master).await?;
+    let before = master(sockets).await?;
     // From 2.7 on it answers; before, the connection ends with the old image of the master.
     let _ = socket::ask(sockets.master, "reload").await;
     failpoint::hit("apply-reloaded");
@@ -146,6 +148,19 @@ async fn reloaded(sockets: &Sockets<'_>, cfg: &Cfg) -> Result<()> {
         }
     }
     Err(not_taken(&last.unwrap_or_else(|| "no new worker came up".to_owned())))
+}
+
+/// What the master says; after a reload that a run before has asked for, it isn't there for a moment.
+async fn master(sockets: &Sockets<'_>) -> Result<Processes> {
+    let end = tokio::time::Instant::now() + LIMIT;
+    loop {
+        match socket::processes(sockets.master).await {
+            Err(error) if error.code() == Code::Unreachable && tokio::time::Instant::now() < end => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            said => return said,
+        }
+    }
 }
 
 /// Whether the reload has succeeded; none while that isn't known.
