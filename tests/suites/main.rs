@@ -20,6 +20,7 @@ mod migrate;
 mod pipes;
 mod pitr;
 mod placement;
+mod pool;
 mod records;
 mod replication;
 mod sessions;

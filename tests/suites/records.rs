@@ -61,11 +61,32 @@ fn every_record_has_its_golden_line() {
     status(&mut fleet, &mut golden);
     fleet.file("pools.toml", crate::manners::pools());
     golden.take(&fleet.tool("poolcfg", ["render", "haproxy", "--config", "pools.toml"]).run().ok());
+    golden.take(&fleet.tool("poolcfg", ["check", "--config", "pools.toml"]).run().ok());
+    pools(&mut golden);
 
     let registered: BTreeSet<String> =
         registry().into_iter().flat_map(|(_, verb)| verb.records).map(flotilla::record::RecordInfo::id).collect();
     assert_eq!(golden.seen, registered, "every record of the registry has a line here");
     insta::assert_snapshot!("golden", golden.text);
+}
+
+/// A pooler that was changed by hand, and a balancer.
+fn pools(golden: &mut Golden) {
+    let pooling = crate::pool::balancer::balancer().0;
+    let text = pooling.rendered();
+    let pooling = pooling.pooler(&text);
+    let mut one = |args: &[&str], code: i32| golden.take(&pooling.fleet.tool("poolcfg", args).run().code_is(code));
+    one(&["check", "/etc/pgbouncer/pgbouncer.ini"], 0);
+    one(&["check", "--rules"], 0);
+    one(&["advise", "-t", "pool-a", "--window", "1s", "--samples", "20"], 3);
+    let query = format!("PGUSER=app PGDATABASE=s0 {} -XAtqc 'SELECT 1'", pooling.psql());
+    pooling.fleet.script(&query).run().ok();
+    one(&["stats", "-t", "pool-a"], 0);
+    one(&["stats", "-t", "lb-a"], 0);
+    pooling.ask("SET default_pool_size = 11").unwrap();
+    one(&["diff", "-t", "pool-a"], 1);
+    one(&["apply", "-t", "pool-a", "--dry-run"], 0);
+    one(&["apply", "-t", "pool-a"], 0);
 }
 
 /// Migrations from plan to undo, with something changed by hand between.

@@ -188,6 +188,26 @@ impl Plan {
         Host::new("region2", 62)
     }
 
+    /// What gathers metrics.
+    pub fn prometheus(&self) -> Host {
+        Host::new("prometheus", 71)
+    }
+
+    /// What shows the metrics of Redis servers.
+    pub fn redis_exporter(&self) -> Host {
+        Host::new("redis-exporter", 72)
+    }
+
+    /// The port of Prometheus.
+    pub fn prometheus_port(&self) -> u16 {
+        self.port(90)
+    }
+
+    /// The port of every exporter.
+    pub fn exporter_port(&self) -> u16 {
+        self.port(187)
+    }
+
     /// The port of every store of archives.
     pub fn archive_port(&self) -> u16 {
         self.port(900)

@@ -18,6 +18,7 @@ pub mod fanout;
 pub mod flags;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod ignore;
 pub mod input;
 pub mod journal;
 pub mod lock;

@@ -243,6 +243,12 @@ pub(super) const ROWS: &[Row] = &[
     Row { tool: "pitr", verb: "point", args: &["--all", "here"], untargeted: Some(&["here"]), apart: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", pools: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", args: &["haproxy"], pools: true, ..ROW },
+    Row { tool: "poolcfg", verb: "check", pools: true, ..ROW },
+    // Poolers and balancers that run are in the suite `pool`.
+    Row { tool: "poolcfg", verb: "diff", args: &["-t", "pool-a"], pools: true, apart: true, ..ROW },
+    Row { tool: "poolcfg", verb: "apply", args: &["--all"], untargeted: Some(&[]), pools: true, apart: true, ..ROW },
+    Row { tool: "poolcfg", verb: "advise", args: &["-t", "pool-a"], pools: true, apart: true, ..ROW },
+    Row { tool: "poolcfg", verb: "stats", args: &["-t", "pool-a"], pools: true, apart: true, ..ROW },
 ];
 
 /// Lines as `shardctl route` writes them; the shards own these buckets by the even split of two.

@@ -8,6 +8,7 @@ mod haproxy;
 mod minio;
 mod patroni;
 mod pgbouncer;
+mod prometheus;
 mod redis;
 mod standby;
 pub(crate) mod watchdog;
@@ -90,6 +91,7 @@ pub fn all() -> &'static [&'static dyn Part] {
         &haproxy::Haproxy,
         &copier::Copier,
         &standby::Standby,
+        &prometheus::Prometheus,
     ]
 }
 

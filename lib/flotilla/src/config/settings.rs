@@ -116,6 +116,8 @@ pub struct PgbouncerSettings {
     pub server_login_retry: Option<u32>,
     /// Seconds that a client may wait for a server; follows from the shards' RTO where none is given.
     pub query_wait_timeout: Option<u32>,
+    /// How many files a PgBouncer may open: each connection is one.
+    pub open_files: Option<u32>,
 }
 
 impl Default for PgbouncerSettings {
@@ -127,6 +129,7 @@ impl Default for PgbouncerSettings {
             server_lifetime: 3600,
             server_login_retry: None,
             query_wait_timeout: None,
+            open_files: None,
         }
     }
 }
@@ -145,10 +148,28 @@ pub struct HaproxySettings {
     pub fall: Option<u32>,
     /// Good checks until a node is taken back.
     pub rise: Option<u32>,
+    /// The networks that may see a balancer's statistics.
+    pub stats_allow: Option<Vec<String>>,
 }
 
 impl Default for HaproxySettings {
     fn default() -> Self {
-        Self { max_lag_bytes: 16 << 20, inter_ms: None, fastinter_ms: None, fall: None, rise: None }
+        Self { max_lag_bytes: 16 << 20, inter_ms: None, fastinter_ms: None, fall: None, rise: None, stats_allow: None }
+    }
+}
+
+/// What `poolcfg render pgdog` writes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PgdogSettings {
+    /// The columns that hold the shard key, in whatever table.
+    pub columns: Vec<String>,
+    /// The port that PgDog listens on.
+    pub port: u16,
+}
+
+impl Default for PgdogSettings {
+    fn default() -> Self {
+        Self { columns: Vec::new(), port: 6432 }
     }
 }

@@ -1,5 +1,7 @@
 //! The servers, by name and address.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -86,6 +88,12 @@ pub struct Pooler {
     pub hostaddr: Option<std::net::IpAddr>,
     /// Its port.
     pub port: u16,
+    /// The node that it runs on and leads to; balancers then stand in front of poolers.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// Its configuration file, on the machine that it runs on.
+    #[serde(default)]
+    pub config_file: Option<PathBuf>,
 }
 
 /// One HAProxy. Its ports are the shards'.
@@ -102,6 +110,15 @@ pub struct Balancer {
     /// The port of its statistics.
     #[serde(default)]
     pub stats_port: Option<u16>,
+    /// Its configuration file, on the machine that it runs on.
+    #[serde(default)]
+    pub config_file: Option<PathBuf>,
+    /// The socket for operators.
+    #[serde(default)]
+    pub stats_socket: Option<PathBuf>,
+    /// The socket of its master process, by which it is reloaded.
+    #[serde(default)]
+    pub master_socket: Option<PathBuf>,
 }
 
 /// One member of the consensus store.

@@ -28,6 +28,8 @@ pub(super) fn check(config: &Config) -> Result<()> {
         }
         availability::promise(&at, shard)?;
     }
+    poolers_on_nodes(config)?;
+    exporters(config)?;
     initial_buckets(config)?;
     if config.patroni.sslcert.is_some() != config.patroni.sslkey.is_some() {
         return Err(Error::config(format!("{at}: of patroni.sslcert and patroni.sslkey only one is set"))
@@ -39,6 +41,56 @@ pub(super) fn check(config: &Config) -> Result<()> {
     }
     super::archive::check(config)?;
     super::standby::check(config)
+}
+
+/// Poolers stand before the balancers or behind them, all of them alike; behind, one on every node.
+fn poolers_on_nodes(config: &Config) -> Result<()> {
+    if !config.poolers_are_on_nodes() {
+        return Ok(());
+    }
+    let at = config.path.display();
+    let nodes: Vec<&str> = config.shards.iter().flat_map(|s| &s.nodes).map(|n| n.name.as_str()).collect();
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    for pooler in &config.poolers {
+        let Some(node) = pooler.node.as_deref() else {
+            return Err(Error::config(format!("{at}: pooler \"{}\" is on no node, but others are", pooler.name))
+                .hint("Give every pooler its node, or none."));
+        };
+        if !nodes.contains(&node) {
+            return Err(Error::config(format!("{at}: pooler \"{}\": there is no node \"{node}\"", pooler.name))
+                .hint("Name a node of a shard."));
+        }
+        if let Some(other) = seen.insert(node, &pooler.name) {
+            return Err(Error::config(format!(
+                "{at}: poolers \"{other}\" and \"{}\" are both on node \"{node}\"",
+                pooler.name
+            ))
+            .hint("One pooler on a node; more processes share its port by so_reuseport."));
+        }
+    }
+    match nodes.iter().find(|node| !seen.contains_key(*node)) {
+        Some(node) => Err(Error::config(format!("{at}: node \"{node}\" has no pooler, but others have"))
+            .hint("Balancers lead to the poolers on the nodes; add one to [[poolers]].")),
+        None => Ok(()),
+    }
+}
+
+fn exporters(config: &Config) -> Result<()> {
+    let at = config.path.display();
+    for exporter in &config.exporters {
+        let rest = exporter.url.strip_prefix("http://").or_else(|| exporter.url.strip_prefix("https://"));
+        if rest.is_none_or(|rest| rest.is_empty() || rest.contains('@') || rest.contains(char::is_whitespace)) {
+            return Err(Error::config(format!("{at}: {:?} is not the URL of an exporter", exporter.url))
+                .hint("Write it as \"http://127.0.0.1:9187/metrics\", without a password."));
+        }
+        if let Some(of) = &exporter.of
+            && !crate::target::all(config).iter().any(|target| target.name == *of)
+        {
+            return Err(Error::config(format!("{at}: an exporter is of \"{of}\", which is no target"))
+                .hint("`shardctl targets` lists what there is."));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn name(at: &dyn std::fmt::Display, what: &str, name: &str) -> Result<()> {
