@@ -10,8 +10,10 @@ use flotilla::{Context, fanout, reach};
 
 use super::load;
 
-/// How long a node may take to say what it is.
+/// How long a node may take to say what it is, while it matters when that was.
 const ASKED: Duration = Duration::from_secs(1);
+/// The same where only the answer matters.
+const PATIENT: Duration = Duration::from_secs(5);
 /// Between two looks.
 pub(super) const TICK: Duration = Duration::from_millis(150);
 
@@ -41,7 +43,7 @@ pub(super) async fn ill(cx: &Context, rest: &Rest, shard: &Shard) -> Result<Vec<
 }
 
 async fn nodes(rest: &Rest, shard: &Shard) -> Vec<String> {
-    let answers = states(rest, shard, ASKED).await;
+    let answers = states(rest, shard, PATIENT).await;
     let mut ill = Vec::new();
     let mut leaders = 0;
     for (node, answer) in shard.nodes.iter().zip(answers) {

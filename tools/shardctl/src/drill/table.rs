@@ -31,7 +31,7 @@ pub(super) fn write(run: Uuid, writer: u32, seq: u64) -> String {
 }
 
 /// One read.
-pub(super) const READ: &str = "SELECT count(*) FROM (SELECT 1 FROM flotilla_drill.writes LIMIT 10) AS some";
+pub(super) const READ: &str = "SELECT count(*) FROM (SELECT 1 FROM flotilla_drill.writes LIMIT 10) AS few";
 
 /// Everything that is there of a run: writer and number.
 pub(super) async fn kept(session: &Session, run: Uuid) -> Result<Vec<(u32, u64)>> {

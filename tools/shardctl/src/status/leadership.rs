@@ -11,8 +11,8 @@ use flotilla::patroni::Rest;
 use flotilla::pg::SessionAttrs;
 use flotilla::{Context, fanout, reach};
 
-/// How long a node or its Patroni may take to answer.
-const LIMIT: Duration = Duration::from_secs(3);
+/// How long Patroni may take to answer.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Who takes writes.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +69,7 @@ impl Leadership {
 async fn one(cx: &Context, node: &Node, rest: Option<&Rest>) -> Option<bool> {
     let config = cx.config().ok()?;
     let endpoint = reach::node(config, node, &config.users.monitor).ok()?;
-    let session = cx.connect(endpoint.connect_timeout(LIMIT).session_attrs(SessionAttrs::Primary)).await.ok()?;
+    let session = cx.connect(endpoint.session_attrs(SessionAttrs::Primary)).await.ok()?;
     session.close().await;
     match rest.filter(|_| node.patroni.is_some()) {
         Some(rest) => Some(rest.get(node, "/patroni", LIMIT).await.is_err()),

@@ -215,8 +215,12 @@ pub(crate) async fn act(
     failpoint::hit("switchover.resumed");
     body.lease_passed = Some(lease_passed?);
     let session = reached?;
+    // What the control file says is as old as the last checkpoint.
     body.timeline = session
-        .value("SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()")
+        .value(
+            "SELECT ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8))\
+             ::bit(32)::int",
+        )
         .await
         .ok()
         .flatten()
