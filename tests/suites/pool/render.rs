@@ -10,7 +10,7 @@ fn everything() -> String {
         + "[pgdog]\ncolumns = [\"user_id\"]\n\n[[etcd]]\nname = \"etcd-a\"\nurl = \"https://127.0.0.5:2379\"\n\n\
            [[exporters]]\nkind = \"postgresql\"\nurl = \"http://127.0.0.11:9187/metrics\"\nof = \"s0-a\"\n\n\
            [[exporters]]\nkind = \"pgbouncer\"\nurl = \"http://127.0.0.31:9127/metrics\"\nof = \"pool-a\"\n\n\
-           [[exporters]]\nkind = \"redis\"\nurl = \"https://127.0.0.72:9121/scrape\"\nuser = \"operator\"\n\n\
+           [[exporters]]\nkind = \"redis\"\nurl = \"https://127.0.0.72:9121/scrape\"\n\n\
            [[redis]]\nname = \"cache\"\nrole = \"cache\"\nhost = \"cache\"\nhostaddr = \"127.0.0.51\"\nport = 6379\n"
 }
 

@@ -152,6 +152,7 @@ impl Part for Prometheus {
             EXPORTER => Launch::new(&folder.join("start")),
             _ => Ok(Launch::new(OF_REDIS.as_ref())?
                 .arg("-redis.addr=")
+                .arg("-redis.user=operator")
                 .arg(format!("-redis.password-file={}", text(&password_file(plan, member))?))
                 .arg(format!("-tls-ca-cert-file={}", text(&plan.authority())?))
                 .arg(format!("-tls-server-cert-file={}", text(&plan.certificate(&member.name))?))
@@ -186,5 +187,5 @@ impl Part for Prometheus {
 
 /// A Redis server as its exporter is asked for it.
 fn redis_url(plan: &Plan, host: &Host) -> String {
-    format!("rediss://operator@{}:{}", host.address, plan.redis_port())
+    format!("rediss://{}:{}", host.address, plan.redis_port())
 }

@@ -183,13 +183,12 @@ fn redis<'a>(config: &'a Config, exporter: &'a Exporter, authority: &'a str) -> 
         ))
         .hint("Say of which target each is, or name one alone."));
     }
-    let user = exporter.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
     // The servers are reached as the tools reach them: by TLS where there is an authority.
     let redis = if authority.is_empty() { "redis" } else { "rediss" };
     let target = |server: &Redis| {
         let host = server.hostaddr.map_or_else(|| server.host.clone(), |address| address.to_string());
         let labels = [("node", server.name.clone())].into();
-        Scraped { address: format!("{redis}://{user}{host}:{}", server.port), labels }
+        Scraped { address: format!("{redis}://{host}:{}", server.port), labels }
     };
     let servers = config.redis.iter().filter(|server| server.role != RedisRole::Sentinel);
     let (scheme, rest) = exporter.url.split_once("://").unwrap_or(("http", &exporter.url));
