@@ -91,8 +91,7 @@ impl Part for Prometheus {
 
     fn files(&self, plan: &Plan, secrets: &Secrets, member: &Member) -> Result<Vec<File>> {
         let folder = plan.configuration(&member.name);
-        let (authority, certificate, key) =
-            (plan.authority(), plan.certificate(&member.name), plan.key(&member.name));
+        let (authority, certificate, key) = (plan.authority(), plan.certificate(&member.name), plan.key(&member.name));
         let (data, password) = (plan.data(&member.name), password_file(plan, member));
         let values = json!({
             "certificate": text(&certificate)?,
@@ -108,7 +107,8 @@ impl Part for Prometheus {
             "user": MONITOR,
         });
         let web = File::new(folder.join("web.yml"), fill(include_str!("web.yml.j2"), &values)?).owner(Owner::Servers);
-        let start = |template| Ok(File::new(folder.join("start"), fill(template, &values)?).owner(Owner::Servers).program());
+        let start =
+            |template| Ok(File::new(folder.join("start"), fill(template, &values)?).owner(Owner::Servers).program());
         let secret = |text: String| File::new(&password, text).owner(Owner::Servers).private();
         match member.role.as_str() {
             METRICS => {

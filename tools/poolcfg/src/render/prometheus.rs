@@ -134,7 +134,11 @@ fn minio<'a>(config: &Config, authority: &'a str) -> Result<Option<Job<'a>>> {
         scheme = if endpoint.starts_with("https://") { "https" } else { "http" };
         let (host, port) = host_and_port(endpoint);
         if host.is_empty() {
-            return Err(Error::config(format!("{}: store \"{}\": {endpoint:?} is no URL", config.path.display(), store.name)));
+            return Err(Error::config(format!(
+                "{}: store \"{}\": {endpoint:?} is no URL",
+                config.path.display(),
+                store.name
+            )));
         }
         let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
         targets.push(Scraped { address: format!("{host}:{port}"), labels: [("node", store.name.clone())].into() });
@@ -218,13 +222,5 @@ fn job<'a>(
     targets: Vec<Scraped>,
 ) -> Option<Job<'a>> {
     let authority = if scheme == "https" { authority } else { "" };
-    (!targets.is_empty()).then_some(Job {
-        name,
-        scheme,
-        path,
-        authority,
-        client: "",
-        targets,
-        through: String::new(),
-    })
+    (!targets.is_empty()).then_some(Job { name, scheme, path, authority, client: "", targets, through: String::new() })
 }
