@@ -145,10 +145,13 @@ fn what_isnt_this_poolers_file_is_refused() {
 /// Two hundred clients work through the pooler while its settings change under them.
 #[test]
 fn busy_clients_notice_nothing() {
-    let pooling = pooler("");
+    let pooling = Pooling::start("");
+    // PgBouncer logs in to its servers anew after every reload; on a busy machine that may take its time.
+    let good = with(&pooling.rendered(), "server_connect_timeout", "60");
+    let pooling = pooling.pooler(&good);
     let pgbench = flotilla_native::postgres::program("pgbench");
     let line = format!(
-        "printf 'SELECT 1;\\n' > work.sql; PGUSER=app PGDATABASE=s0 {} {} -n -M simple -c 200 -j 2 -T 12 -f work.sql",
+        "printf 'SELECT 1;\\n' > work.sql; PGUSER=app PGDATABASE=s0 {} {} -n -M simple -c 200 -j 2 -T 40 -f work.sql",
         pooling.client(),
         pgbench.display()
     );
@@ -161,7 +164,6 @@ fn busy_clients_notice_nothing() {
         })
     };
     flotilla_tests::until("all clients work", || active().then_some(()));
-    let good = pooling.rendered();
     let mut applied = 0;
     for size in ["7", "30", "many", "11", "25"] {
         let file = pooling.fleet.file("new.ini", with(&good, "default_pool_size", size)).display().to_string();
