@@ -116,7 +116,8 @@ impl Pooling {
         let path = self.balancer_file();
         self.write(&path, text);
         let master = format!("{},mode,600", self.fleet.path().join("conf/master.sock").display());
-        let program = self.program("/usr/sbin/haproxy").args(["-W", "-S", &master, "-f"]).arg(path.display().to_string());
+        let program =
+            self.program("/usr/sbin/haproxy").args(["-W", "-S", &master, "-f"]).arg(path.display().to_string());
         let server = self.fleet.spawn(&program.log(&self.fleet.path().join("conf/haproxy.log")));
         self.balancer = Some(server);
         let socket = self.fleet.path().join("conf/stats.sock");

@@ -19,6 +19,7 @@ fn pooler(settings: &str) -> Pooling {
 
 /// The rendered text with another value of a key.
 fn with(text: &str, key: &str, value: &str) -> String {
-    let line = text.lines().find(|line| line.starts_with(&format!("{key} ="))).unwrap_or_else(|| panic!("{key}\n{text}"));
+    let line =
+        text.lines().find(|line| line.starts_with(&format!("{key} ="))).unwrap_or_else(|| panic!("{key}\n{text}"));
     text.replacen(line, &format!("{key} = {value}"), 1)
 }

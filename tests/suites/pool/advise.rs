@@ -26,8 +26,18 @@ fn a_busy_pool_is_sized_by_littles_law_and_an_idle_one_is_refused() {
     assert!(line["formula"].as_str().unwrap().contains("ceil(p95("), "{line}");
     assert!(line["transaction_count"].as_i64().unwrap() >= 100 && line["sample_count"] == 30, "{line}");
 
-    let idle = pooling.fleet.tool("poolcfg", ["advise", "-t", "pool-a", "--window", "1s", "--samples", "20"]).run().code_is(3);
+    let idle =
+        pooling.fleet.tool("poolcfg", ["advise", "-t", "pool-a", "--window", "1s", "--samples", "20"]).run().code_is(3);
     let line = idle.lines().into_iter().find(|line| line["user"] == "app").unwrap();
-    assert_eq!((line["error"]["code"].as_str(), &line["advised_pool_size"]), (Some("refused"), &serde_json::Value::Null), "{line}");
-    pooling.fleet.tool("poolcfg", ["advise", "-t", "pool-a", "--samples", "5"]).run().code_is(2).says("5 samples are too few");
+    assert_eq!(
+        (line["error"]["code"].as_str(), &line["advised_pool_size"]),
+        (Some("refused"), &serde_json::Value::Null),
+        "{line}"
+    );
+    pooling
+        .fleet
+        .tool("poolcfg", ["advise", "-t", "pool-a", "--samples", "5"])
+        .run()
+        .code_is(2)
+        .says("5 samples are too few");
 }

@@ -18,7 +18,8 @@ fn the_topology_is_brought_into_force_and_a_second_run_changes_nothing() {
     let pooling = pooler("");
     apply(&pooling, []).ok().says("cluster demo");
     let topology = fs::read_to_string(pooling.fleet.path().join("flotilla.toml")).unwrap();
-    fs::write(pooling.fleet.path().join("flotilla.toml"), format!("{topology}\n[pgbouncer]\ndefault_pool_size = 7\n")).unwrap();
+    fs::write(pooling.fleet.path().join("flotilla.toml"), format!("{topology}\n[pgbouncer]\ndefault_pool_size = 7\n"))
+        .unwrap();
 
     let planned = apply(&pooling, ["--dry-run"]).ok();
     let line = planned.line("pool-a");
@@ -32,7 +33,8 @@ fn the_topology_is_brought_into_force_and_a_second_run_changes_nothing() {
     assert_eq!(pooling.running("default_pool_size"), "7");
     let again = apply(&pooling, []).ok();
     assert_eq!(again.line("pool-a")["changed"], false, "{}", again.transcript());
-    let left: Vec<_> = fs::read_dir(pooling.fleet.path().join("conf")).unwrap().flatten().map(|e| e.file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(pooling.fleet.path().join("conf")).unwrap().flatten().map(|e| e.file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains("previous")), "{left:?}");
     let journal = fs::read_to_string(pooling.fleet.path().join("state/flotilla/journal.jsonl")).unwrap();
     let own: Vec<&str> = journal.lines().filter(|line| line.contains("poolcfg")).collect();
@@ -58,10 +60,12 @@ fn a_key_that_only_a_restart_takes_is_said_and_the_rest_is_in_force() {
 fn pgbouncer_itself_falls_over_a_bad_file_and_says_reload() {
     let pooling = pooler("");
     let text = with(&pooling.rendered(), "default_pool_size", "many");
-    pooling.write(&pooling.pooler_file(), &text.replace("pool_mode = transaction\n", "").replace(
-        "default_pool_size = many\n",
-        "default_pool_size = many\npool_mode = transaction\n",
-    ));
+    pooling.write(
+        &pooling.pooler_file(),
+        &text
+            .replace("pool_mode = transaction\n", "")
+            .replace("default_pool_size = many\n", "default_pool_size = many\npool_mode = transaction\n"),
+    );
     assert_eq!(pooling.running("pool_mode"), "transaction");
     assert!(pooling.ask("RELOAD").is_some(), "it answers");
     assert_eq!(pooling.running("pool_mode"), "session");
@@ -73,7 +77,8 @@ fn a_bad_file_never_takes_effect() {
     let pooling = pooler("");
     let good = pooling.rendered();
     let (before, running) = (fs::read_to_string(pooling.pooler_file()).unwrap(), pooling.ask("SHOW CONFIG"));
-    let ignored = |rule: &str, line: &str| format!("{good}; flotilla-ignore {rule} to see what becomes of it\n{line}\n");
+    let ignored =
+        |rule: &str, line: &str| format!("{good}; flotilla-ignore {rule} to see what becomes of it\n{line}\n");
     let cases = [
         (with(&good, "default_pool_size", "many"), 3, "errors; nothing was touched"),
         (with(&good, "pool_mode", "transactional"), 3, "errors; nothing was touched"),
@@ -90,7 +95,10 @@ fn a_bad_file_never_takes_effect() {
         let line = outcome.line("pool-a");
         assert!(line["error"]["message"].as_str().unwrap().contains(says), "{line}");
         assert_eq!(line["changed"], false);
-        assert_eq!((fs::read_to_string(pooling.pooler_file()).unwrap(), pooling.ask("SHOW CONFIG")), (before.clone(), running.clone()));
+        assert_eq!(
+            (fs::read_to_string(pooling.pooler_file()).unwrap(), pooling.ask("SHOW CONFIG")),
+            (before.clone(), running.clone())
+        );
     }
 }
 
@@ -107,7 +115,11 @@ fn a_bad_file_that_is_in_place_is_taken_back() {
         let file = pooling.fleet.file("bad.ini", text).display().to_string();
         let outcome = apply(&pooling, ["--file", &file, "--no-trial"]).code_is(1);
         let line = outcome.line("pool-a");
-        assert_eq!((line["restored"].as_bool(), line["error"]["code"].as_str()), (Some(true), Some("mismatch")), "{line}");
+        assert_eq!(
+            (line["restored"].as_bool(), line["error"]["code"].as_str()),
+            (Some(true), Some("mismatch")),
+            "{line}"
+        );
         assert_eq!(fs::read_to_string(pooling.pooler_file()).unwrap(), good);
         assert_eq!(pooling.ask("SHOW CONFIG"), before);
     }
@@ -133,21 +145,25 @@ fn what_isnt_this_poolers_file_is_refused() {
 /// Two hundred clients work through the pooler while its settings change under them.
 #[test]
 fn busy_clients_notice_nothing() {
-    let pooling = pooler("");
+    let pooling = Pooling::start("");
+    // PgBouncer logs in to its servers anew after every reload; on a busy machine that may take its time.
+    let good = with(&pooling.rendered(), "server_connect_timeout", "60");
+    let pooling = pooling.pooler(&good);
     let pgbench = flotilla_native::postgres::program("pgbench");
     let line = format!(
-        "printf 'SELECT 1;\\n' > work.sql; PGUSER=app PGDATABASE=s0 {} {} -n -M simple -c 200 -j 2 -T 12 -f work.sql",
+        "printf 'SELECT 1;\\n' > work.sql; PGUSER=app PGDATABASE=s0 {} {} -n -M simple -c 200 -j 2 -T 40 -f work.sql",
         pooling.client(),
         pgbench.display()
     );
     let busy = pooling.fleet.script(&line).start();
-    let active = || pooling.ask("SHOW POOLS").unwrap_or_default().lines().any(|row| {
-        let fields: Vec<&str> = row.split('|').collect();
-        let count = |at: usize| fields.get(at).and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
-        fields.first() == Some(&"s0") && count(2) + count(3) >= 200
-    });
+    let active = || {
+        pooling.ask("SHOW POOLS").unwrap_or_default().lines().any(|row| {
+            let fields: Vec<&str> = row.split('|').collect();
+            let count = |at: usize| fields.get(at).and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
+            fields.first() == Some(&"s0") && count(2) + count(3) >= 200
+        })
+    };
     flotilla_tests::until("all clients work", || active().then_some(()));
-    let good = pooling.rendered();
     let mut applied = 0;
     for size in ["7", "30", "many", "11", "25"] {
         let file = pooling.fleet.file("new.ini", with(&good, "default_pool_size", size)).display().to_string();

@@ -42,7 +42,8 @@ fn a_new_file_is_taken_by_new_workers_and_sessions_stay() {
         "exec {} -XAtq -c 'SELECT 1' -c 'SELECT pg_sleep(4)' -c 'SELECT 2'",
         flotilla_native::postgres::program("psql").display()
     );
-    let session = pooling.fleet.script(&line).env("PGHOST", "localhost").env("PGPORT", pooling.balancer_port().to_string());
+    let session =
+        pooling.fleet.script(&line).env("PGHOST", "localhost").env("PGPORT", pooling.balancer_port().to_string());
     let session = session.env("PGUSER", "app").env("PGDATABASE", "app").env("PGSSLMODE", "verify-full");
     let session = session.env("PGSSLROOTCERT", authority.display().to_string()).start();
     flotilla_tests::until("the session works", || session.stdout_so_far().contains('1').then_some(()));

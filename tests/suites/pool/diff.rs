@@ -15,7 +15,8 @@ fn every_difference_says_what_brings_it_together() {
     let pooling = pooler("");
     // The file is ahead of the process, and both differ from the topology.
     let text = with(&with(&pooling.rendered(), "default_pool_size", "9"), "server_lifetime", "60");
-    let text = format!("{text}listen_backlog = 64\n").replace("s0_ro = host=localhost", "s0_ro = pool_size=3 host=localhost");
+    let text =
+        format!("{text}listen_backlog = 64\n").replace("s0_ro = host=localhost", "s0_ro = pool_size=3 host=localhost");
     pooling.write(&pooling.pooler_file(), &text);
     let outcome = pooling.fleet.tool("poolcfg", ["diff", "-t", "pool-a"]).run().code_is(1);
     let found = |key: &str| {
@@ -31,7 +32,10 @@ fn every_difference_says_what_brings_it_together() {
     pooling.ask("SET default_pool_size = 11").unwrap();
     let outcome = pooling.fleet.tool("poolcfg", ["diff", "-t", "pool-a"]).run().code_is(1);
     let line = outcome.lines().into_iter().find(|line| line["key"] == "default_pool_size").unwrap();
-    assert_eq!((line["file"].as_str(), line["running"].as_str(), line["takes"].as_str()), (Some("25"), Some("11"), Some("reload")));
+    assert_eq!(
+        (line["file"].as_str(), line["running"].as_str(), line["takes"].as_str()),
+        (Some("25"), Some("11"), Some("reload"))
+    );
     let applied = pooling.fleet.tool("poolcfg", ["apply", "-t", "pool-a"]).run().ok().line("pool-a");
     assert_eq!((applied["changed"].as_bool(), pooling.running("default_pool_size")), (Some(true), "25".into()));
 }
@@ -44,7 +48,9 @@ fn stats_are_lines_of_pools_and_databases() {
     let stats = pooling.fleet.tool("poolcfg", ["stats", "-t", "pool-a"]).run().ok().lines();
     let pool = stats.iter().find(|line| line["schema"] == "poolcfg.pool/1" && line["user"] == "app").unwrap();
     assert_eq!((pool["database"].as_str(), pool["client_waiting_count"].as_i64()), (Some("s0"), Some(0)), "{pool}");
-    let of = |name: &str| stats.iter().find(|line| line["schema"] == "poolcfg.traffic/1" && line["database"] == name).unwrap();
+    let of = |name: &str| {
+        stats.iter().find(|line| line["schema"] == "poolcfg.traffic/1" && line["database"] == name).unwrap()
+    };
     assert!(of("s0")["transaction_count"].as_i64().unwrap() >= 1, "{}", of("s0"));
     assert_eq!(of("s0_ro")["max_connection_count"], 50);
 }

@@ -19,7 +19,11 @@ fn wherever_apply_is_killed_the_next_run_completes_it() {
         assert!(running == old || running == new, "{place}: {running} is neither {old} nor {new}");
         assert_eq!(pooling.running("pool_mode"), "transaction", "{place}");
         let line = pooling.fleet.tool("poolcfg", args).run().ok().line("pool-a");
-        assert_eq!((line["resumed"].as_bool(), pooling.running("default_pool_size")), (Some(true), new), "{place}: {line}");
+        assert_eq!(
+            (line["resumed"].as_bool(), pooling.running("default_pool_size")),
+            (Some(true), new),
+            "{place}: {line}"
+        );
         let line = pooling.fleet.tool("poolcfg", args).run().ok().line("pool-a");
         assert_eq!(line["changed"], false, "{place}: {line}");
     }
@@ -39,7 +43,10 @@ fn a_restoration_that_was_cut_off_is_made_up_for() {
         // The bad file again: what was good before the first of them is what comes back.
         let again = pooling.fleet.tool("poolcfg", args).run().code_is(1);
         assert_eq!(again.line("pool-a")["restored"], true, "{}", again.transcript());
-        assert_eq!((pooling.running("pool_mode"), pooling.running("server_lifetime")), ("transaction".into(), "3600".into()));
+        assert_eq!(
+            (pooling.running("pool_mode"), pooling.running("server_lifetime")),
+            ("transaction".into(), "3600".into())
+        );
         assert_eq!(std::fs::read_to_string(pooling.pooler_file()).unwrap(), good);
     }
     pooling.fleet.tool("poolcfg", ["apply", "-t", "pool-a"]).run().ok();

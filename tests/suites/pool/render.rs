@@ -10,7 +10,7 @@ fn everything() -> String {
         + "[pgdog]\ncolumns = [\"user_id\"]\n\n[[etcd]]\nname = \"etcd-a\"\nurl = \"https://127.0.0.5:2379\"\n\n\
            [[exporters]]\nkind = \"postgresql\"\nurl = \"http://127.0.0.11:9187/metrics\"\nof = \"s0-a\"\n\n\
            [[exporters]]\nkind = \"pgbouncer\"\nurl = \"http://127.0.0.31:9127/metrics\"\nof = \"pool-a\"\n\n\
-           [[exporters]]\nkind = \"redis\"\nurl = \"https://127.0.0.72:9121/scrape\"\nuser = \"operator\"\n\n\
+           [[exporters]]\nkind = \"redis\"\nurl = \"https://127.0.0.72:9121/scrape\"\n\n\
            [[redis]]\nname = \"cache\"\nrole = \"cache\"\nhost = \"cache\"\nhostaddr = \"127.0.0.51\"\nport = 6379\n"
 }
 
@@ -29,7 +29,10 @@ fn the_same_topology_gives_the_same_bytes_and_newer_releases_more_keys() {
     sandbox.topology(everything());
     let at = |version: &str| file(&sandbox, &["pgbouncer", "--for-version", version], "pgbouncer.ini");
     assert_eq!(at("pgbouncer=1.18"), at("pgbouncer=1.18"));
-    assert!(!at("pgbouncer=1.18").contains("max_prepared_statements") && at("pgbouncer=1.25").contains("max_prepared_statements"));
+    assert!(
+        !at("pgbouncer=1.18").contains("max_prepared_statements")
+            && at("pgbouncer=1.25").contains("max_prepared_statements")
+    );
     sandbox.tool("poolcfg", ["render", "--for-version", "1.25"]).run().code_is(2).says("is no version of a program");
     // What is rendered has nothing that our own rules find.
     sandbox.tool("poolcfg", ["check", "--strict", "-q", "--exclude", "default-pool-shared"]).run().ok().no_lines();
@@ -42,7 +45,13 @@ fn prometheus_takes_what_is_rendered_and_its_alerts_fire_when_they_should() {
     for name in ["prometheus.yml", "flotilla.rules.yml"] {
         let text = file(&sandbox, &["prometheus"], name);
         // Whether certificates are there is the server's business.
-        sandbox.file(name, text.lines().filter(|line| !line.contains("_file:") && !line.contains("tls_config:")).collect::<Vec<_>>().join("\n"));
+        sandbox.file(
+            name,
+            text.lines()
+                .filter(|line| !line.contains("_file:") && !line.contains("tls_config:"))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        );
     }
     sandbox.script("exec promtool check config prometheus.yml").run().ok();
     sandbox.script("exec promtool check rules flotilla.rules.yml").run().ok();

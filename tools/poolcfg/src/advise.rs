@@ -103,8 +103,9 @@ impl Record for Advice {
 /// Looks at each pooler and writes a line for each pool.
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     if args.samples < FEWEST_SAMPLES {
-        return Err(Error::usage(format!("{} samples are too few", args.samples))
-            .hint(format!("Give --samples {FEWEST_SAMPLES} or more: with fewer, the 95th percentile is the largest.")));
+        return Err(Error::usage(format!("{} samples are too few", args.samples)).hint(format!(
+            "Give --samples {FEWEST_SAMPLES} or more: with fewer, the 95th percentile is the largest."
+        )));
     }
     if args.window.is_zero() {
         return Err(Error::usage("a window of no length").hint("Give --window 1m or longer."));

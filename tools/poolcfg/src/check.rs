@@ -10,7 +10,7 @@ mod rules;
 mod verb;
 mod world;
 
+pub(crate) use self::engine::ask_haproxy;
 pub use self::engine::{Finding, Listed, Settings, all_rules, check, check_texts};
 pub use self::rule::Severity;
-pub(crate) use self::engine::ask_haproxy;
 pub(crate) use self::verb::{Args, VERB, refusal, run};

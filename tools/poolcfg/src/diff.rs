@@ -24,7 +24,10 @@ pub(crate) const VERB: Verb = Verb {
     records: &[RecordInfo::of::<Difference>(), RecordInfo::of::<Compared>()],
     examples: &[
         Example { line: "poolcfg diff", does: "Say where files, running programs and the topology differ" },
-        Example { line: "poolcfg diff -t pool-a -o json | jq -r 'select(.takes==\"restart\").key'", does: "List what waits for a restart" },
+        Example {
+            line: "poolcfg diff -t pool-a -o json | jq -r 'select(.takes==\"restart\").key'",
+            does: "List what waits for a restart",
+        },
     ],
 };
 
@@ -122,7 +125,8 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Compared
     let count = laid.differences.len();
     for difference in laid.differences {
         let key = difference.key.clone().unwrap_or_default();
-        let error = Error::new(Code::Mismatch, format!("\"{key}\" isn't the same everywhere")).hint(hint(difference.takes));
+        let error =
+            Error::new(Code::Mismatch, format!("\"{key}\" isn't the same everywhere")).hint(hint(difference.takes));
         let line = Line::failed(Some(target.name.clone()), &error, Duration::ZERO).with_body(difference);
         cx.output().line(&line)?;
     }

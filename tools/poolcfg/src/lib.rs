@@ -54,8 +54,7 @@ enum Verbs {
 
 impl Tool for Cli {
     const NAME: &'static str = "poolcfg";
-    const VERBS: &'static [Verb] =
-        &[rendering::VERB, check::VERB, diff::VERB, apply::VERB, advise::VERB, stats::VERB];
+    const VERBS: &'static [Verb] = &[rendering::VERB, check::VERB, diff::VERB, apply::VERB, advise::VERB, stats::VERB];
 
     fn global(&self) -> &Global {
         &self.global

@@ -108,10 +108,8 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     })?;
     let run_folder = args.run_folder.unwrap_or_else(|| render::run_folder(config));
     let given = Versions::parse(&args.for_version)?;
-    let versions = Versions {
-        pgbouncer: Some(given.of(Program::Pgbouncer)),
-        haproxy: Some(given.of(Program::Haproxy)),
-    };
+    let versions =
+        Versions { pgbouncer: Some(given.of(Program::Pgbouncer)), haproxy: Some(given.of(Program::Haproxy)) };
     complete(config, &chosen, &run_folder, versions)?;
     cx.each(chosen, move |target, cx| {
         let run_folder = run_folder.clone();

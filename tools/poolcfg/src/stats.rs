@@ -111,8 +111,15 @@ pub(crate) struct Traffic {
 
 impl Record for Traffic {
     const KIND: &'static str = "poolcfg.traffic";
-    const COLUMNS: &'static [&'static str] =
-        &["database", "transaction_count", "query_count", "wait_time_ms", "connection_count", "max_connection_count", "paused"];
+    const COLUMNS: &'static [&'static str] = &[
+        "database",
+        "transaction_count",
+        "query_count",
+        "wait_time_ms",
+        "connection_count",
+        "max_connection_count",
+        "paused",
+    ];
 }
 
 /// One server of a balancer's backend, as `show stat` has it.
@@ -148,8 +155,16 @@ pub(crate) struct Server {
 
 impl Record for Server {
     const KIND: &'static str = "poolcfg.server";
-    const COLUMNS: &'static [&'static str] =
-        &["backend", "server", "state", "check", "session_count", "queued_count", "connect_error_count", "state_seconds"];
+    const COLUMNS: &'static [&'static str] = &[
+        "backend",
+        "server",
+        "state",
+        "check",
+        "session_count",
+        "queued_count",
+        "connect_error_count",
+        "state_seconds",
+    ];
 }
 
 /// What one target says.

@@ -126,7 +126,11 @@ impl Versions {
             if version < program.oldest() {
                 return Err(Error::new(
                     Code::Usage,
-                    format!("{} {version} is older than {}, the oldest that is known", program.name(), program.oldest()),
+                    format!(
+                        "{} {version} is older than {}, the oldest that is known",
+                        program.name(),
+                        program.oldest()
+                    ),
                 )
                 .hint("Update it; or write its configuration by hand."));
             }

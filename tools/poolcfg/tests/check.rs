@@ -49,7 +49,8 @@ fn findings(rule: &str, side: &str) -> Vec<Finding> {
         !matches!(name, "flotilla.toml" | "settings") && !name.ends_with(".txt")
     });
     files.sort();
-    let mut found = check::check(&files, config.as_ref(), &settings(&folder)).unwrap_or_else(|e| panic!("{rule}: {e:?}"));
+    let mut found =
+        check::check(&files, config.as_ref(), &settings(&folder)).unwrap_or_else(|e| panic!("{rule}: {e:?}"));
     for finding in &mut found {
         finding.file = PathBuf::from(finding.file.file_name().unwrap());
     }

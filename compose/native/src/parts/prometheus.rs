@@ -91,8 +91,7 @@ impl Part for Prometheus {
 
     fn files(&self, plan: &Plan, secrets: &Secrets, member: &Member) -> Result<Vec<File>> {
         let folder = plan.configuration(&member.name);
-        let (authority, certificate, key) =
-            (plan.authority(), plan.certificate(&member.name), plan.key(&member.name));
+        let (authority, certificate, key) = (plan.authority(), plan.certificate(&member.name), plan.key(&member.name));
         let (data, password) = (plan.data(&member.name), password_file(plan, member));
         let values = json!({
             "certificate": text(&certificate)?,
@@ -108,7 +107,8 @@ impl Part for Prometheus {
             "user": MONITOR,
         });
         let web = File::new(folder.join("web.yml"), fill(include_str!("web.yml.j2"), &values)?).owner(Owner::Servers);
-        let start = |template| Ok(File::new(folder.join("start"), fill(template, &values)?).owner(Owner::Servers).program());
+        let start =
+            |template| Ok(File::new(folder.join("start"), fill(template, &values)?).owner(Owner::Servers).program());
         let secret = |text: String| File::new(&password, text).owner(Owner::Servers).private();
         match member.role.as_str() {
             METRICS => {
@@ -152,6 +152,7 @@ impl Part for Prometheus {
             EXPORTER => Launch::new(&folder.join("start")),
             _ => Ok(Launch::new(OF_REDIS.as_ref())?
                 .arg("-redis.addr=")
+                .arg("-redis.user=operator")
                 .arg(format!("-redis.password-file={}", text(&password_file(plan, member))?))
                 .arg(format!("-tls-ca-cert-file={}", text(&plan.authority())?))
                 .arg(format!("-tls-server-cert-file={}", text(&plan.certificate(&member.name))?))
@@ -186,5 +187,5 @@ impl Part for Prometheus {
 
 /// A Redis server as its exporter is asked for it.
 fn redis_url(plan: &Plan, host: &Host) -> String {
-    format!("rediss://operator@{}:{}", host.address, plan.redis_port())
+    format!("rediss://{}:{}", host.address, plan.redis_port())
 }

@@ -124,7 +124,4 @@ pub struct Exporter {
     /// The target whose metrics they are; none for one that shows several.
     #[serde(default)]
     pub of: Option<String>,
-    /// The user that an exporter of several Redis servers logs in as.
-    #[serde(default)]
-    pub user: Option<String>,
 }

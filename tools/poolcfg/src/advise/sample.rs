@@ -64,7 +64,11 @@ impl Samples {
             samples.looks.push(Look {
                 at,
                 totals: totals.iter().filter(is_own).map(|row| (row.text("database"), totals_of(row))).collect(),
-                pools: pools.iter().filter(is_own).map(|row| ((row.text("database"), row.text("user")), pool(row))).collect(),
+                pools: pools
+                    .iter()
+                    .filter(is_own)
+                    .map(|row| ((row.text("database"), row.text("user")), pool(row)))
+                    .collect(),
             });
         }
         Ok(samples)

@@ -88,7 +88,9 @@ pub(super) async fn apply(cx: &Context, target: &Target, balancer: &Balancer, ar
         Err(why) => {
             file.put(file.good())?;
             failpoint::hit("apply-restored");
-            reloaded(&sockets, &Cfg::parse(file.good())).await.map_err(|error| error.source(why.message().to_owned()))?;
+            reloaded(&sockets, &Cfg::parse(file.good()))
+                .await
+                .map_err(|error| error.source(why.message().to_owned()))?;
             file.settle()?;
             body.restored = Some(true);
             body.changed_keys = Some(Vec::new());
@@ -100,7 +102,8 @@ pub(super) async fn apply(cx: &Context, target: &Target, balancer: &Balancer, ar
 /// What differs between two files, by what it is about.
 fn changed(old: &str, new: &str) -> Vec<String> {
     let (old, new) = (lines(&Cfg::parse(old)), lines(&Cfg::parse(new)));
-    let mut keys: Vec<String> = new.iter().filter(|(key, value)| old.get(*key) != Some(value)).map(|(k, _)| k.clone()).collect();
+    let mut keys: Vec<String> =
+        new.iter().filter(|(key, value)| old.get(*key) != Some(value)).map(|(k, _)| k.clone()).collect();
     keys.extend(old.keys().filter(|key| !new.contains_key(*key)).cloned());
     keys.sort();
     keys
@@ -178,7 +181,9 @@ async fn wrong(sockets: &Sockets<'_>, cfg: &Cfg) -> Result<Option<String>> {
     let (wanted, has) = (made_by(cfg), running(&stats, &states));
     let missing = wanted.iter().find(|(key, value)| has.get(*key) != Some(value));
     let extra = has.keys().find(|key| !wanted.contains_key(*key));
-    Ok(missing.map(|(key, value)| format!("{key} should be {value}")).or_else(|| extra.map(|key| format!("{key} is still there"))))
+    Ok(missing
+        .map(|(key, value)| format!("{key} should be {value}"))
+        .or_else(|| extra.map(|key| format!("{key} is still there"))))
 }
 
 fn not_taken(why: &str) -> Error {

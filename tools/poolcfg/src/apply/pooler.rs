@@ -90,8 +90,9 @@ fn reads_this_file(running: &Running, path: &Path) -> Result<()> {
     if same {
         return Ok(());
     }
-    Err(Error::refused(format!("the pooler reads \"{said}\", not {}; nothing was touched", path.display()))
-        .hint("Name its own file as config_file, with its whole path on the pooler's command line, and run this there."))
+    Err(Error::refused(format!("the pooler reads \"{said}\", not {}; nothing was touched", path.display())).hint(
+        "Name its own file as config_file, with its whole path on the pooler's command line, and run this there.",
+    ))
 }
 
 /// Tells it, and compares what it runs with now; the keys that wait for a restart.
@@ -120,8 +121,11 @@ async fn restore(console: &Console, file: &Managed, version: crate::version::Ver
     let running = Running::read(console).await?;
     let (left, _) = differences(&Settings::new(&file.path, good, version), &running);
     if let Some(wrong) = left.iter().find(|differs| !differs.restart) {
-        return Err(Error::new(Code::Mismatch, format!("the old file is in place again, but {} isn't in force", wrong.key))
-            .hint("Look at the pooler's log; `poolcfg diff` shows what it runs with."));
+        return Err(Error::new(
+            Code::Mismatch,
+            format!("the old file is in place again, but {} isn't in force", wrong.key),
+        )
+        .hint("Look at the pooler's log; `poolcfg diff` shows what it runs with."));
     }
     file.settle()
 }

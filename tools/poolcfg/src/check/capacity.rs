@@ -132,7 +132,8 @@ fn term(
     logins: Option<i64>,
     times: i64,
 ) -> Term {
-    let pool_size = database.number("pool_size").filter(|n| *n >= 0).unwrap_or_else(|| settings.number("default_pool_size"));
+    let pool_size =
+        database.number("pool_size").filter(|n| *n >= 0).unwrap_or_else(|| settings.number("default_pool_size"));
     let reserve = database.number("reserve_pool_size").or_else(|| database.number("reserve_pool"));
     let reserve = reserve.unwrap_or_else(|| settings.number("reserve_pool_size")).max(0);
     let cap = database.number("max_db_connections").unwrap_or_else(|| settings.number("max_db_connections"));
@@ -192,11 +193,13 @@ fn destination(world: &World<'_>, database: &Named) -> (String, Way, i64) {
             }
         }
     }
-    let front = world.proxies(&["frontend", "listen"]).find(|(_, proxy)| proxy.binds().iter().any(|(_, own)| *own == port));
+    let front =
+        world.proxies(&["frontend", "listen"]).find(|(_, proxy)| proxy.binds().iter().any(|(_, own)| *own == port));
     if let Some((_, front)) = front {
         let backends = front.leads_to();
         let path = backends.iter().filter_map(|backend| backend.checked_path()).find(|path| is_read_path(bare(path)));
-        let mut servers: Vec<String> = backends.iter().copied().flat_map(Proxy::servers).map(|s| s.host.to_owned()).collect();
+        let mut servers: Vec<String> =
+            backends.iter().copied().flat_map(Proxy::servers).map(|s| s.host.to_owned()).collect();
         servers.sort_unstable();
         servers.dedup();
         if !servers.is_empty() {
@@ -217,7 +220,8 @@ fn sum(world: &World<'_>, terms: &[Term], server: String, replicas: i64) -> Sum 
             *by_pooler.entry(term.subject).or_default() += term.connections.unwrap_or(0);
         }
         let capped = by_pooler.into_iter().map(|(subject, all)| {
-            let limit = world.pgbouncers().find(|(at, _)| *at == subject).map(|(_, s)| s.number("max_user_connections"));
+            let limit =
+                world.pgbouncers().find(|(at, _)| *at == subject).map(|(_, s)| s.number("max_user_connections"));
             let term = terms.iter().find(|term| term.subject == subject && term.server == server);
             match (limit, term) {
                 (Some(limit), Some(term)) if limit > 0 && term.users > 0 => all.min(limit * term.users * term.times),

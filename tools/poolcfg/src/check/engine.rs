@@ -102,7 +102,11 @@ pub fn check(paths: &[PathBuf], config: Option<&Config>, settings: &Settings) ->
 }
 
 /// Looks at texts that are to stand at these places.
-pub fn check_texts(texts: Vec<(PathBuf, String)>, config: Option<&Config>, settings: &Settings) -> Result<Vec<Finding>> {
+pub fn check_texts(
+    texts: Vec<(PathBuf, String)>,
+    config: Option<&Config>,
+    settings: &Settings,
+) -> Result<Vec<Finding>> {
     Ok(look(subjects(texts, settings)?, config, settings)?.findings)
 }
 
@@ -127,8 +131,7 @@ pub(super) fn subjects(texts: Vec<(PathBuf, String)>, settings: &Settings) -> Re
 /// Asks every rule.
 pub(super) fn look(subjects: Vec<Subject>, config: Option<&Config>, settings: &Settings) -> Result<Checked> {
     settings.check()?;
-    let given =
-        Given { max_connections: settings.max_connections.map(i64::from), rto_seconds: settings.rto_seconds };
+    let given = Given { max_connections: settings.max_connections.map(i64::from), rto_seconds: settings.rto_seconds };
     let world = World { subjects, config, given };
     let ignores: Vec<Vec<Ignore>> = world.subjects.iter().map(ignore::find).collect();
     let mut used = BTreeSet::new();
@@ -142,7 +145,8 @@ pub(super) fn look(subjects: Vec<Subject>, config: Option<&Config>, settings: &S
             None => continue,
         }
         for raw in found.0 {
-            let covering = ignores[raw.subject].iter().enumerate().filter(|(_, ignore)| ignore.covers(rule.name, raw.at));
+            let covering =
+                ignores[raw.subject].iter().enumerate().filter(|(_, ignore)| ignore.covers(rule.name, raw.at));
             let covering: Vec<_> = covering.map(|(number, _)| (raw.subject, number)).collect();
             if covering.is_empty() {
                 findings.push(finding(&world, rule, raw));

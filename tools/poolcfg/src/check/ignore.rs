@@ -38,7 +38,8 @@ pub(crate) fn find(subject: &Subject) -> Vec<Ignore> {
             (comments, settings.ini.sections.first().map_or(usize::MAX, |s| s.at.line))
         }
         Kind::Haproxy(cfg) => {
-            let comments = cfg.comments.iter().map(|(line, text)| (At { file: 0, line: *line }, text.clone())).collect();
+            let comments =
+                cfg.comments.iter().map(|(line, text)| (At { file: 0, line: *line }, text.clone())).collect();
             (comments, cfg.sections.first().map_or(usize::MAX, |s| s.line))
         }
         Kind::Pgdog(_) | Kind::Patroni(_) => {

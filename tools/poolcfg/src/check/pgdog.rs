@@ -31,7 +31,8 @@ impl Pgdog {
         let root: Table = toml::from_str(text)
             .map_err(|source| Error::input("not TOML").hint("Give PgDog's pgdog.toml.").source(source))?;
         let general = root.get("general").and_then(Value::as_table).cloned().unwrap_or_default();
-        let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim() == "[[databases]]").map(|(at, _)| at + 1);
+        let mut lines =
+            text.lines().enumerate().filter(|(_, line)| line.trim() == "[[databases]]").map(|(at, _)| at + 1);
         let list = root.get("databases").and_then(Value::as_array).into_iter().flatten();
         let databases = list.map(|database| {
             let text = |key: &str| database.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -62,7 +63,8 @@ impl Pgdog {
 
     /// The line that a key stands on, else the first.
     pub(crate) fn line(&self, key: &str) -> usize {
-        let is = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
+        let is =
+            |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
         self.text.lines().position(is).map_or(1, |at| at + 1)
     }
 }

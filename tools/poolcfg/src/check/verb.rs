@@ -284,11 +284,7 @@ pub(crate) fn refusal(findings: &[Finding]) -> Option<Error> {
         format!("{}:{}: {} ({})", finding.file.display(), finding.line, finding.message, finding.rule)
     };
     let all = errors.iter().map(named).collect::<Vec<_>>().join("; ");
-    Some(
-        Error::refused("the new file has errors; nothing was touched")
-            .hint(first.hint.clone())
-            .source(all),
-    )
+    Some(Error::refused("the new file has errors; nothing was touched").hint(first.hint.clone()).source(all))
 }
 
 impl From<&Finding> for FindingRecord {

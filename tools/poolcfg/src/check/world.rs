@@ -73,8 +73,11 @@ impl Subject {
         } else if extension == "cfg" || ["global", "defaults", "frontend", "listen"].into_iter().any(first) {
             Kind::Haproxy(Cfg::parse(&text))
         } else {
-            return Err(Error::new(Code::Input, format!("{}: whose configuration this is can't be seen", path.display()))
-                .hint("Give PgBouncer's .ini, HAProxy's .cfg, PgDog's .toml or Patroni's .yml."));
+            return Err(Error::new(
+                Code::Input,
+                format!("{}: whose configuration this is can't be seen", path.display()),
+            )
+            .hint("Give PgBouncer's .ini, HAProxy's .cfg, PgDog's .toml or Patroni's .yml."));
         };
         Ok(Self { path: path.to_owned(), text, is_file, kind })
     }
@@ -193,7 +196,18 @@ pub(crate) fn is_write_path(path: &str) -> bool {
 
 /// Whether it answers well on replicas.
 pub(crate) fn is_read_path(path: &str) -> bool {
-    matches!(bare(path), "/replica" | "/read-only" | "/sync" | "/synchronous" | "/quorum" | "/async" | "/asynchronous" | "/read-only-sync" | "/read-only-quorum")
+    matches!(
+        bare(path),
+        "/replica"
+            | "/read-only"
+            | "/sync"
+            | "/synchronous"
+            | "/quorum"
+            | "/async"
+            | "/asynchronous"
+            | "/read-only-sync"
+            | "/read-only-quorum"
+    )
 }
 
 /// A path without what is asked of it.

@@ -39,7 +39,8 @@ pub(super) async fn lay(cx: &Context, target: &Target, balancer: &Balancer, run:
         all
     };
     let (wanted, own) = (of(&topology), file.as_ref().map(of));
-    let visible: BTreeSet<&String> = has.keys().chain(wanted.keys()).chain(own.iter().flat_map(BTreeMap::keys)).collect();
+    let visible: BTreeSet<&String> =
+        has.keys().chain(wanted.keys()).chain(own.iter().flat_map(BTreeMap::keys)).collect();
     let mut keys = visible.len();
     let mut differences = Vec::new();
     for key in visible {
@@ -56,7 +57,9 @@ pub(super) async fn lay(cx: &Context, target: &Target, balancer: &Balancer, run:
         let (wanted, own) = (lines(&topology), lines(file));
         for key in wanted.keys().chain(own.keys()).collect::<BTreeSet<_>>() {
             keys += 1;
-            if wanted.get(key) != own.get(key) && !differences.iter().any(|known: &Difference| known.key.as_ref() == Some(key)) {
+            if wanted.get(key) != own.get(key)
+                && !differences.iter().any(|known: &Difference| known.key.as_ref() == Some(key))
+            {
                 differences.push(difference(key, wanted.get(key), own.get(key), None, Takes::Apply));
             }
         }

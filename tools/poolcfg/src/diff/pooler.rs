@@ -22,7 +22,8 @@ pub(super) async fn lay(cx: &Context, target: &Target, pooler: &Pooler) -> Resul
     let running = Running::read(&console).await?;
     console.close().await;
     let versions = Versions { pgbouncer: Some(version), ..Versions::default() };
-    let rendered = render::file(config, target, &render::run_folder(config), versions)?.ok_or_else(|| render::misplaced(target))?;
+    let rendered = render::file(config, target, &render::run_folder(config), versions)?
+        .ok_or_else(|| render::misplaced(target))?;
     let wanted = Settings::new(&rendered.path, &rendered.text, version);
     // A file elsewhere can't be seen from here; the console can.
     let path = pooler.config_file.as_ref();

@@ -95,11 +95,13 @@ impl<'a> Proxy<'a> {
     /// The ports that it listens on, with their addresses.
     pub(crate) fn binds(self) -> Vec<(&'a str, u16)> {
         let words = self.own(&["bind"]).filter_map(|line| line.words.get(1));
-        words.flat_map(|word| word.split(',')).filter_map(|place| {
-            let (host, port) = place.rsplit_once(':')?;
-            Some((host, port.parse().ok()?))
-        })
-        .collect()
+        words
+            .flat_map(|word| word.split(','))
+            .filter_map(|place| {
+                let (host, port) = place.rsplit_once(':')?;
+                Some((host, port.parse().ok()?))
+            })
+            .collect()
     }
 
     /// The backends that a frontend leads to; itself where it is both.

@@ -61,8 +61,9 @@ impl Console {
     pub(crate) async fn version(&self) -> Result<Version> {
         let rows = self.show("VERSION").await?;
         let said = rows.first().map(|row| row.text("version")).unwrap_or_default();
-        Version::find(&said)
-            .ok_or_else(|| Error::new(Code::Unsupported, format!("the pooler says it is {said:?}, which is no version")))
+        Version::find(&said).ok_or_else(|| {
+            Error::new(Code::Unsupported, format!("the pooler says it is {said:?}, which is no version"))
+        })
     }
 
     /// Reads its file again. It answers as if all were well whatever the file holds: look at what is in
@@ -105,7 +106,10 @@ impl Running {
             // A release that doesn't say is judged by what is known of its keys.
             let known = || Key::find(&row.text("key")).is_none_or(|key| !key.restart);
             let changeable = row.get("changeable").map_or_else(known, |changeable| changeable != "no");
-            let default = row.columns().find(|(name, _)| *name == "default").map(|(_, value)| value.unwrap_or_default().to_owned());
+            let default = row
+                .columns()
+                .find(|(name, _)| *name == "default")
+                .map(|(_, value)| value.unwrap_or_default().to_owned());
             (row.text("key"), Setting { value: row.text("value"), default, changeable })
         });
         let databases = console.show("DATABASES").await?;

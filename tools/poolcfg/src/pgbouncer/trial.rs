@@ -49,9 +49,8 @@ pub(crate) async fn run(path: &Path, text: &str, settings: &Settings) -> Result<
     command.arg("--").arg(program).arg(&file);
     command.current_dir(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("/")));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).env_clear();
-    let mut child = command
-        .spawn()
-        .map_err(|e| Error::new(Code::Io, "could not start pgbouncer for a trial").source(e))?;
+    let mut child =
+        command.spawn().map_err(|e| Error::new(Code::Io, "could not start pgbouncer for a trial").source(e))?;
     let up = comes_up(&mut child, &place.path().join(".s.PGSQL.6432")).await;
     let _ = child.kill().await;
     let mut said = Vec::new();
@@ -134,7 +133,8 @@ fn complaints(said: &str, place: &str) -> Vec<String> {
         if text.contains("cannot load config file") && !found.is_empty() {
             continue;
         }
-        let text = match text.split_once("invalid value \"").map(|(before, rest)| (before, rest.rsplit_once("\" for "))) {
+        let text = match text.split_once("invalid value \"").map(|(before, rest)| (before, rest.rsplit_once("\" for ")))
+        {
             Some((before, Some((_, behind)))) => format!("{before}invalid value for {behind}"),
             _ => text.to_owned(),
         };
@@ -154,13 +154,11 @@ mod tests {
 
     #[test]
     fn what_is_aside_stands_in_the_last_section_of_settings() {
-        let text = "[databases]\na = host=x\n[pgbouncer]\nlisten_addr = *\nsyslog = 1\n[users]\nb = pool_mode=session\n";
+        let text =
+            "[databases]\na = host=x\n[pgbouncer]\nlisten_addr = *\nsyslog = 1\n[users]\nb = pool_mode=session\n";
         let settings = Settings::new(Path::new("p.ini"), text, Version::new(1, 18));
-        let tried = Settings::new(
-            Path::new("p.ini"),
-            &aside(text, &settings, Path::new("/tmp/x")),
-            Version::new(1, 18),
-        );
+        let tried =
+            Settings::new(Path::new("p.ini"), &aside(text, &settings, Path::new("/tmp/x")), Version::new(1, 18));
         let get = |key| tried.get(key).map(str::to_owned);
         assert_eq!(
             (get("listen_addr"), get("syslog"), get("unix_socket_dir")),

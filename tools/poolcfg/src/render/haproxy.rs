@@ -84,7 +84,8 @@ pub fn haproxy(config: &Config, name: &str, run: &Path, version: Version) -> Res
             config: text(&config.path)?,
             version: version.to_string(),
             expose_fd: version < Version::new(3, 1),
-            socket: text(&balancer.stats_socket.clone().unwrap_or_else(|| run.join(format!("{name}.sock"))))?.to_owned(),
+            socket: text(&balancer.stats_socket.clone().unwrap_or_else(|| run.join(format!("{name}.sock"))))?
+                .to_owned(),
             maxconn: connections(config),
             address: balancer.hostaddr.map_or_else(|| balancer.host.clone(), |a| a.to_string()),
             stats_port: balancer.stats_port,
@@ -120,12 +121,13 @@ fn allowed(config: &Config, balancer: &Balancer) -> Result<String> {
         None if is_loopback => Vec::new(),
         None => vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
     };
-    let plain = |network: &String| {
-        !network.is_empty() && network.bytes().all(|b| b.is_ascii_hexdigit() || b".:/".contains(&b))
-    };
+    let plain =
+        |network: &String| !network.is_empty() && network.bytes().all(|b| b.is_ascii_hexdigit() || b".:/".contains(&b));
     match networks.iter().find(|network| !plain(network)) {
-        Some(bad) => Err(Error::config(format!("{}: haproxy.stats_allow: {bad:?} is no network", config.path.display()))
-            .hint("Write addresses or networks, as \"10.0.0.0/8\".")),
+        Some(bad) => {
+            Err(Error::config(format!("{}: haproxy.stats_allow: {bad:?} is no network", config.path.display()))
+                .hint("Write addresses or networks, as \"10.0.0.0/8\"."))
+        }
         None => Ok(networks.join(" ")),
     }
 }
@@ -152,8 +154,11 @@ fn probe(config: &Config, shard: &Shard, nodes: &[NodeValues<'_>]) -> Result<Pro
             .hint("Where poolers run on the nodes, one check asks both: give them one address."));
         }
         if (node.patroni.port, node.patroni.tls) != (port, tls) {
-            return Err(Error::config(format!("{at}: Patroni's REST interfaces of shard \"{}\" differ in their ports", shard.name))
-                .hint("Where poolers run on the nodes, one check is made for all of a shard: give them one port."));
+            return Err(Error::config(format!(
+                "{at}: Patroni's REST interfaces of shard \"{}\" differ in their ports",
+                shard.name
+            ))
+            .hint("Where poolers run on the nodes, one check is made for all of a shard: give them one port."));
         }
     }
     Ok(Probe { port, tls })

@@ -108,8 +108,11 @@ pub(crate) fn targets_of(cx: &Context, fits: impl Fn(&Kind) -> bool) -> Result<V
     }
     let found: Vec<Target> = target::all(config).into_iter().filter(|target| fits(&target.kind)).collect();
     if found.is_empty() {
-        return Err(Error::config(format!("{}: there are no poolers and balancers of this kind", config.path.display()))
-            .hint("Add [[poolers]] and [[balancers]] to the topology."));
+        return Err(Error::config(format!(
+            "{}: there are no poolers and balancers of this kind",
+            config.path.display()
+        ))
+        .hint("Add [[poolers]] and [[balancers]] to the topology."));
     }
     Ok(found)
 }

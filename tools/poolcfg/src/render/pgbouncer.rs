@@ -65,7 +65,11 @@ pub fn pgbouncer<'a>(config: &'a Config, name: &'a str, version: Version) -> Res
     let (hosts, shards) = match &pooler.node {
         None => {
             let hosts = config.balancers.iter().map(|b| address(&b.host, b.hostaddr)).collect();
-            let shard = |s: &'a flotilla::config::Shard| Shard { name: &s.name, write_port: s.write_port, read_port: s.read_port };
+            let shard = |s: &'a flotilla::config::Shard| Shard {
+                name: &s.name,
+                write_port: s.write_port,
+                read_port: s.read_port,
+            };
             (hosts, config.shards.iter().map(shard).collect())
         }
         // Beside a node it leads to that one alone: who gets what is the balancers' choice.

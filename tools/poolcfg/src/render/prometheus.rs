@@ -134,7 +134,11 @@ fn minio<'a>(config: &Config, authority: &'a str) -> Result<Option<Job<'a>>> {
         scheme = if endpoint.starts_with("https://") { "https" } else { "http" };
         let (host, port) = host_and_port(endpoint);
         if host.is_empty() {
-            return Err(Error::config(format!("{}: store \"{}\": {endpoint:?} is no URL", config.path.display(), store.name)));
+            return Err(Error::config(format!(
+                "{}: store \"{}\": {endpoint:?} is no URL",
+                config.path.display(),
+                store.name
+            )));
         }
         let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
         targets.push(Scraped { address: format!("{host}:{port}"), labels: [("node", store.name.clone())].into() });
@@ -183,13 +187,12 @@ fn redis<'a>(config: &'a Config, exporter: &'a Exporter, authority: &'a str) -> 
         ))
         .hint("Say of which target each is, or name one alone."));
     }
-    let user = exporter.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
     // The servers are reached as the tools reach them: by TLS where there is an authority.
     let redis = if authority.is_empty() { "redis" } else { "rediss" };
     let target = |server: &Redis| {
         let host = server.hostaddr.map_or_else(|| server.host.clone(), |address| address.to_string());
         let labels = [("node", server.name.clone())].into();
-        Scraped { address: format!("{redis}://{user}{host}:{}", server.port), labels }
+        Scraped { address: format!("{redis}://{host}:{}", server.port), labels }
     };
     let servers = config.redis.iter().filter(|server| server.role != RedisRole::Sentinel);
     let (scheme, rest) = exporter.url.split_once("://").unwrap_or(("http", &exporter.url));
@@ -219,13 +222,5 @@ fn job<'a>(
     targets: Vec<Scraped>,
 ) -> Option<Job<'a>> {
     let authority = if scheme == "https" { authority } else { "" };
-    (!targets.is_empty()).then_some(Job {
-        name,
-        scheme,
-        path,
-        authority,
-        client: "",
-        targets,
-        through: String::new(),
-    })
+    (!targets.is_empty()).then_some(Job { name, scheme, path, authority, client: "", targets, through: String::new() })
 }

@@ -22,7 +22,11 @@ fn check(world: &World<'_>, found: &mut Found) {
         let forced = |name: &&str| settings.databases.iter().any(|database| database.get("user") == Some(*name));
         for name in settings.list("admin_users") {
             if others.iter().any(|other| other == name) || forced(&name) {
-                found.at(at, settings.at("admin_users"), format!("\"{name}\" administers the pooler, and works in databases"));
+                found.at(
+                    at,
+                    settings.at("admin_users"),
+                    format!("\"{name}\" administers the pooler, and works in databases"),
+                );
             }
         }
     }

@@ -18,8 +18,11 @@ fn check(world: &World<'_>, found: &mut Found) {
         for (query, place) in own.into_iter().chain(of_databases) {
             let lower = query.to_ascii_lowercase();
             let source = lower.split_once(" from ").map(|(_, rest)| rest.trim_start());
-            let source = source.and_then(|rest| rest.split(|c: char| c.is_whitespace() || c == '(').next()).unwrap_or_default();
-            let is_catalogue = |name: &str| ["pg_authid", "pg_shadow", "pg_roles", "pg_user"].contains(&name.trim_start_matches("pg_catalog."));
+            let source =
+                source.and_then(|rest| rest.split(|c: char| c.is_whitespace() || c == '(').next()).unwrap_or_default();
+            let is_catalogue = |name: &str| {
+                ["pg_authid", "pg_shadow", "pg_roles", "pg_user"].contains(&name.trim_start_matches("pg_catalog."))
+            };
             if is_catalogue(source) && !lower.contains("valuntil") && !lower.contains("rolvaliduntil") {
                 found.at(at, place, "auth_query doesn't look at rolvaliduntil");
             }

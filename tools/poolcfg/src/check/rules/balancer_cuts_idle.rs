@@ -29,7 +29,10 @@ fn check(world: &World<'_>, found: &mut Found) {
             let cut = proxy.timeout(side).map(|millis| millis as f64 / 1000.0);
             if let Some(cut) = cut.filter(|cut| *cut < kept) {
                 let kept = if kept.is_finite() { format!("{kept} s") } else { "for ever".to_owned() };
-                let message = format!("timeout {side} of {} is {cut} s, and poolers keep idle connections {kept}", proxy.section.name);
+                let message = format!(
+                    "timeout {side} of {} is {cut} s, and poolers keep idle connections {kept}",
+                    proxy.section.name
+                );
                 found.line(at, proxy.line_of(&["timeout", side]), message);
             }
         }

@@ -18,10 +18,15 @@ fn check(world: &World<'_>, found: &mut Found) {
         let shared = capacity.terms.iter().find(|term| {
             let own = settings.databases.iter().find(|database| database.name == term.database);
             let by_default = own.is_some_and(|database| database.get("pool_size").is_none());
-            term.subject == at && by_default && term.users > 1 && term.cap == 0 && settings.number("max_user_connections") == 0
+            term.subject == at
+                && by_default
+                && term.users > 1
+                && term.cap == 0
+                && settings.number("max_user_connections") == 0
         });
         if let Some(term) = shared {
-            let message = format!("{} users each get {} connections of \"{}\"", term.users, term.pool_size, term.database);
+            let message =
+                format!("{} users each get {} connections of \"{}\"", term.users, term.pool_size, term.database);
             found.at(at, settings.at("default_pool_size"), message);
         }
     }

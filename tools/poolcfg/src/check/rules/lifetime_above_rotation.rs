@@ -16,7 +16,8 @@ fn check(world: &World<'_>, found: &mut Found) {
         let life = settings.seconds("server_lifetime");
         let named = settings.databases.iter().flat_map(|database| database.hosts()).find(|host| is_name(host));
         if let Some(host) = named.filter(|_| life > 1800.0) {
-            let message = format!("server_lifetime is {life} s, and \"{host}\" is a name that may come to mean another address");
+            let message =
+                format!("server_lifetime is {life} s, and \"{host}\" is a name that may come to mean another address");
             found.at(at, settings.at("server_lifetime"), message);
         }
     }

@@ -16,7 +16,11 @@ fn check(world: &World<'_>, found: &mut Found) {
     for (at, settings) in world.pgbouncers() {
         let retry = settings.seconds("server_login_retry");
         if retry >= rto {
-            found.at(at, settings.at("server_login_retry"), format!("server_login_retry is {retry} s, of the {rto} s promised"));
+            found.at(
+                at,
+                settings.at("server_login_retry"),
+                format!("server_login_retry is {retry} s, of the {rto} s promised"),
+            );
         }
     }
 }

@@ -18,7 +18,11 @@ fn check(world: &World<'_>, found: &mut Found) {
             for entry in settings.ini.entries_in(section) {
                 match seen.iter().find(|(key, _)| *key == entry.key) {
                     Some((key, line)) => {
-                        found.at(at, entry.at, format!("\"{key}\" stands in line {line} already, which doesn't count now"));
+                        found.at(
+                            at,
+                            entry.at,
+                            format!("\"{key}\" stands in line {line} already, which doesn't count now"),
+                        );
                     }
                     None => seen.push((&entry.key, entry.at.line)),
                 }

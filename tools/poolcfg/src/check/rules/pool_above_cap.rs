@@ -20,10 +20,12 @@ fn check(world: &World<'_>, found: &mut Found) {
                 continue;
             };
             if term.pool_size > term.cap {
-                let message = format!("pools of \"{}\" have {}, but its cap is {}", term.database, term.pool_size, term.cap);
+                let message =
+                    format!("pools of \"{}\" have {}, but its cap is {}", term.database, term.pool_size, term.cap);
                 found.at(at, database.at, message);
             } else if term.reserve > 0 && term.pool_size == term.cap {
-                let message = format!("the reserve of \"{}\" can't be reached: its cap is the size of a pool", term.database);
+                let message =
+                    format!("the reserve of \"{}\" can't be reached: its cap is the size of a pool", term.database);
                 found.at(at, database.at, message);
             }
         }

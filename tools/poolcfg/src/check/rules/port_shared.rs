@@ -23,7 +23,11 @@ fn check(world: &World<'_>, found: &mut Found) {
             let shared = place(settings).into_iter().find(|own| place(other).contains(own));
             let both = settings.number("so_reuseport") != 0 && other.number("so_reuseport") != 0;
             if let Some((host, port)) = shared.filter(|_| !both) {
-                found.at(*at, settings.at("listen_port"), format!("another of these poolers listens at {host}:{port} too"));
+                found.at(
+                    *at,
+                    settings.at("listen_port"),
+                    format!("another of these poolers listens at {host}:{port} too"),
+                );
             }
         }
     }

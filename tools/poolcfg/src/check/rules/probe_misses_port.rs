@@ -22,7 +22,10 @@ fn check(world: &World<'_>, found: &mut Found) {
             let elsewhere = server.value("port").is_some() || !checked.is_empty();
             let Some(port) = server.port.filter(|port| elsewhere && poolers.contains(port)) else { continue };
             if !checked.contains(&port) && server.value("port") != Some(&port.to_string()) {
-                let message = format!("the check of \"{}\" in {} doesn't touch port {port}, a pooler's", server.name, backend.section.name);
+                let message = format!(
+                    "the check of \"{}\" in {} doesn't touch port {port}, a pooler's",
+                    server.name, backend.section.name
+                );
                 found.line(at, server.line, message);
             }
         }

@@ -16,7 +16,11 @@ fn check(world: &World<'_>, found: &mut Found) {
         let path = backend.checked_path().filter(|path| is_read_path(path) && !path.contains("lag="));
         // What is synchronous has at least been received.
         if let Some(path) = path.filter(|path| !matches!(bare(path), "/sync" | "/synchronous" | "/quorum")) {
-            found.line(at, backend.section.line, format!("{} takes {path} without a limit of lag", backend.section.name));
+            found.line(
+                at,
+                backend.section.line,
+                format!("{} takes {path} without a limit of lag", backend.section.name),
+            );
         }
     }
 }

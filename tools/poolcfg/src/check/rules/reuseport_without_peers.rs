@@ -17,7 +17,10 @@ fn check(world: &World<'_>, found: &mut Found) {
         let knows = settings.number("peer_id") > 0 && !settings.peers.is_empty();
         if settings.number("so_reuseport") != 0 && !knows {
             let message = if settings.version < Version::new(1, 19) {
-                format!("so_reuseport is on, and PgBouncer {} knows no peers: cancel requests are lost", settings.version)
+                format!(
+                    "so_reuseport is on, and PgBouncer {} knows no peers: cancel requests are lost",
+                    settings.version
+                )
             } else {
                 "so_reuseport is on without peers: cancel requests are lost".to_owned()
             };

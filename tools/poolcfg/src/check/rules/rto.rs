@@ -21,7 +21,8 @@ fn check(world: &World<'_>, found: &mut Found) {
         #[expect(clippy::cast_precision_loss, reason = "seconds of configuration are small")]
         let sum = ttl as f64 + detection + retry;
         if sum > rto {
-            let message = format!("ttl {ttl} s + checks {detection} s + login {retry} s are {sum} s, of the {rto} s promised");
+            let message =
+                format!("ttl {ttl} s + checks {detection} s + login {retry} s are {sum} s, of the {rto} s promised");
             found.at(at, settings.at("server_login_retry"), message);
         }
     }

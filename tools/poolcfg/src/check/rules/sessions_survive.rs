@@ -17,7 +17,8 @@ fn check(world: &World<'_>, found: &mut Found) {
         if !backend.checked_path().is_some_and(is_write_path) {
             continue;
         }
-        let stays = |server: &Server<'_>| server.has("check") && server.value("on-marked-down") != Some("shutdown-sessions");
+        let stays =
+            |server: &Server<'_>| server.has("check") && server.value("on-marked-down") != Some("shutdown-sessions");
         if let Some(server) = backend.servers().iter().find(|server| stays(server)) {
             let message = format!("sessions on \"{}\" of {} outlive its role", server.name, backend.section.name);
             found.line(at, server.line, message);

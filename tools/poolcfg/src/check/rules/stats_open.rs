@@ -17,12 +17,21 @@ fn check(world: &World<'_>, found: &mut Found) {
             || proxy.deciding(&["stats", "uri"]).is_some()
             || proxy.own(&["http-request", "use-service"]).next().is_some();
         let open = proxy.binds().into_iter().find(|(host, _)| host.is_empty() || *host == "*" || !is_loopback(host));
-        let guards = [&["stats", "auth"][..], &["http-request", "deny"], &["http-request", "auth"], &["tcp-request", "connection", "reject"]];
+        let guards = [
+            &["stats", "auth"][..],
+            &["http-request", "deny"],
+            &["http-request", "auth"],
+            &["tcp-request", "connection", "reject"],
+        ];
         if let (true, Some((host, port))) = (shows, open)
             && !guards.iter().any(|words| proxy.deciding(words).is_some())
         {
             let host = if host.is_empty() { "*" } else { host };
-            found.line(at, proxy.section.line, format!("{} shows statistics at {host}:{port} to everybody", proxy.section.name));
+            found.line(
+                at,
+                proxy.section.line,
+                format!("{} shows statistics at {host}:{port} to everybody", proxy.section.name),
+            );
         }
     }
 }

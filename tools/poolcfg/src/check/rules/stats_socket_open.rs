@@ -19,7 +19,9 @@ fn check(world: &World<'_>, found: &mut Found) {
             let network = place.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
             if mode.is_some_and(|mode| mode & 0o002 != 0) {
                 found.line(at, line.number, format!("everybody may write to {place}"));
-            } else if let Some((host, _)) = network.filter(|(host, _)| !place.starts_with('/') && !is_loopback(host.trim_start_matches("ipv4@"))) {
+            } else if let Some((host, _)) =
+                network.filter(|(host, _)| !place.starts_with('/') && !is_loopback(host.trim_start_matches("ipv4@")))
+            {
                 found.line(at, line.number, format!("the socket for operators listens on {host}"));
             }
         }

@@ -13,7 +13,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Roles of tools that are known by their names.
-const TOOLS: &[&str] = &["flyway", "liquibase", "debezium", "replication", "replicator", "walg", "wal_g", "pgbackrest", "barman"];
+const TOOLS: &[&str] =
+    &["flyway", "liquibase", "debezium", "replication", "replicator", "walg", "wal_g", "pgbackrest", "barman"];
 
 fn check(world: &World<'_>, found: &mut Found) {
     let users = world.config.map(|config| &config.users);

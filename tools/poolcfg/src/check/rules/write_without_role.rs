@@ -20,7 +20,10 @@ fn check(world: &World<'_>, found: &mut Found) {
         let is_database = backend.mode() == "tcp"
             && (backend.deciding(&["option", "pgsql-check"]).is_some()
                 || servers.iter().any(|server| server.port.is_some_and(|port| ports.contains(&port))));
-        if is_database && servers.iter().filter(|server| !server.has("backup")).count() > 1 && backend.checked_path().is_none() {
+        if is_database
+            && servers.iter().filter(|server| !server.has("backup")).count() > 1
+            && backend.checked_path().is_none()
+        {
             let message = format!("{} leads to {} servers, whatever their roles", backend.section.name, servers.len());
             found.line(at, backend.section.line, message);
         }
