@@ -35,7 +35,7 @@ fn has_been_promoted(data: &Path) -> bool {
 }
 
 /// Sees to it that every shard whose standby cluster has no data yet has a base backup in the second
-/// region's store. Where the first region's has none either, one is made, and for that the shard set up.
+/// region's store. Where the first region's has none either, one is made, for which a new shard is set up.
 pub(crate) fn feed(plan: &Plan) -> Result<()> {
     let store = plan.second_store().name;
     let mut hungry = plan.standby_clusters();
@@ -52,8 +52,12 @@ pub(crate) fn feed(plan: &Plan) -> Result<()> {
     if !nowhere.is_empty() {
         show::say(&format!("taking base backups of {}, for there are none", nowhere.join(" and ")));
         let targets: Vec<&str> = nowhere.iter().flat_map(|shard| ["-t", *shard]).collect();
-        run(plan, "shardctl", &[&["init", "-q"][..], &targets].concat())?;
-        run(plan, "walg-wrap", &[&["push", "-q"][..], &targets].concat())?;
+        let push = || run(plan, "walg-wrap", &[&["push", "-q"][..], &targets].concat());
+        // Only a shard that was never set up has to be: it lacks the role that takes backups.
+        if push().is_err() {
+            run(plan, "shardctl", &[&["init", "-q"][..], &targets].concat())?;
+            push()?;
+        }
     }
     let began = Instant::now();
     loop {
