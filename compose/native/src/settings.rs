@@ -23,7 +23,7 @@ use crate::plan::Plan;
 use crate::{clients, rendering};
 
 /// The tables that may be changed: the other ones are facts of the stack.
-const TABLES: [&str; 2] = ["pgbouncer", "haproxy"];
+const TABLES: [&str; 3] = ["pgbouncer", "haproxy", "health"];
 /// What a shard may promise otherwise than by default.
 const PROMISES: [&str; 2] = ["rto_seconds", "rpo_bytes"];
 /// The file with the user's own settings.
@@ -45,7 +45,7 @@ pub(crate) fn applied(plan: &Plan, topology: String) -> Result<String> {
         let table = item.as_table_like().filter(|_| TABLES.contains(&name)).ok_or_else(|| {
             broken(format!("\"{name}\" can't be set here")).hint(format!(
                 "Set keys of {}, and {} of [[shards]].",
-                TABLES.map(|table| format!("[{table}]")).join(" and "),
+                TABLES.map(|table| format!("[{table}]")).join(", "),
                 PROMISES.join(" and ")
             ))
         })?;

@@ -18,6 +18,7 @@ pub mod fanout;
 pub mod flags;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod http;
 pub mod ignore;
 pub mod input;
 pub mod journal;
@@ -31,7 +32,9 @@ pub mod placement;
 mod progress;
 pub mod reach;
 pub mod record;
+pub mod secret;
 pub mod signal;
+pub mod stream;
 pub mod target;
 pub mod tls;
 pub mod tool;

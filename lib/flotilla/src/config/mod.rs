@@ -7,6 +7,7 @@ mod archive;
 mod capacity;
 mod discover;
 mod division;
+mod health;
 mod settings;
 mod standby;
 mod topology;
@@ -14,6 +15,7 @@ mod validate;
 
 pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, StoreUrl};
 pub use capacity::{Application, Exporter, ExporterKind, PostgresqlSettings, Use};
+pub use health::{HealthJob, HealthSettings};
 pub use settings::{
     Connect, DrillSettings, HaproxySettings, MigrateSettings, PatroniSettings, PgbouncerSettings, PgdogSettings,
     Secrets, Users,
@@ -85,6 +87,9 @@ pub struct Config {
     /// Clusters in other regions that follow the shards by their archives.
     #[serde(default)]
     pub standby_clusters: Vec<StandbyCluster>,
+    /// What `healthcheck` holds its answers against.
+    #[serde(default)]
+    pub health: HealthSettings,
     /// The members of the consensus store.
     #[serde(default)]
     pub etcd: Vec<Etcd>,
@@ -155,6 +160,9 @@ impl Config {
             &mut self.archive.key_file,
             &mut self.patroni.sslcert,
             &mut self.patroni.sslkey,
+            &mut self.secrets.redis,
+            &mut self.health.sslcert,
+            &mut self.health.sslkey,
         ];
         let stores = self.archive.stores.iter_mut().flat_map(|s| [&mut s.ca_file, &mut s.credentials_file]);
         let poolers = self.poolers.iter_mut().map(|p| &mut p.config_file);

@@ -43,6 +43,8 @@ pub struct Users {
     pub backup: String,
     /// Gives orders on PgBouncer's console; no database knows it.
     pub pool_admin: String,
+    /// The user of Redis; none for its default user.
+    pub redis: Option<String>,
 }
 
 impl Default for Users {
@@ -55,6 +57,7 @@ impl Default for Users {
             monitor: "monitor".to_owned(),
             backup: "backup".to_owned(),
             pool_admin: "pool_admin".to_owned(),
+            redis: None,
         }
     }
 }
@@ -65,6 +68,8 @@ impl Default for Users {
 pub struct Secrets {
     /// SCRAM verifiers by role, as PgBouncer's `auth_file`; `shardctl init` gives every shard the same.
     pub verifiers: Option<PathBuf>,
+    /// The password of `users.redis`, which only its owner and its group may read.
+    pub redis: Option<PathBuf>,
 }
 
 /// How tools show themselves to Patroni's REST interface. Who may change anything there is known by a

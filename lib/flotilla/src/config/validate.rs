@@ -31,6 +31,10 @@ pub(super) fn check(config: &Config) -> Result<()> {
     poolers_on_nodes(config)?;
     exporters(config)?;
     initial_buckets(config)?;
+    if config.health.sslcert.is_some() != config.health.sslkey.is_some() {
+        return Err(Error::config(format!("{at}: of health.sslcert and health.sslkey only one is set"))
+            .hint("A certificate and its key go together."));
+    }
     if config.patroni.sslcert.is_some() != config.patroni.sslkey.is_some() {
         return Err(Error::config(format!("{at}: of patroni.sslcert and patroni.sslkey only one is set"))
             .hint("A certificate and its key go together."));
