@@ -98,6 +98,29 @@ impl Fleet {
         done.unwrap_or_else(|e| panic!("{sql}: {}", e.text("psql")))
     }
 
+    /// Keeps each shard's database as it is, for [`Fleet::reset`] to go back to. Nobody may be connected to it.
+    pub fn keep(&self) {
+        for at in 0..self.shards.len() {
+            self.server_psql(at, &format!("CREATE DATABASE kept TEMPLATE {}", self.topology.dbname));
+        }
+    }
+
+    /// Each shard's database as it was when it was kept.
+    pub fn reset(&self) {
+        let dbname = &self.topology.dbname;
+        for at in 0..self.shards.len() {
+            self.server_psql(at, &format!("DROP DATABASE {dbname} WITH (FORCE)"));
+            self.server_psql(at, &format!("CREATE DATABASE {dbname} TEMPLATE kept"));
+            // Settings of a role in a database don't come with the template.
+            self.server_psql(at, &format!("ALTER ROLE migrator IN DATABASE {dbname} SET role = owner"));
+        }
+    }
+
+    fn server_psql(&self, shard: usize, sql: &str) {
+        let done = self.primary(shard).psql(sql);
+        done.unwrap_or_else(|e| panic!("{sql}: {}", e.text("psql")));
+    }
+
     /// Writes the topology as it is now.
     pub fn write_topology(&mut self) {
         let text = self.topology.to_string();

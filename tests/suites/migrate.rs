@@ -1,6 +1,7 @@
 //! `migrate`: migrations over a fleet.
 
 mod apply;
+mod codes;
 mod gates;
 mod killed;
 mod live;

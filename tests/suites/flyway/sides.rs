@@ -31,24 +31,14 @@ impl Sides {
                 "CREATE SCHEMA base AUTHORIZATION owner; SET ROLE owner; CREATE TABLE base.ground (x int, same int); \
                  INSERT INTO base.ground SELECT n, 1 FROM generate_series(1, 9) AS n",
             );
-            // A template can't be a database that somebody is connected to.
-            fleet.primary(shard).psql("CREATE DATABASE clean TEMPLATE app").expect("a template");
         }
+        fleet.keep();
         Self { fleet }
     }
 
     /// Both databases as they were in the beginning.
     pub(super) fn reset(&self) {
-        for shard in [FLYWAY, MIGRATE] {
-            for sql in [
-                "DROP DATABASE app WITH (FORCE)",
-                "CREATE DATABASE app TEMPLATE clean",
-                // Settings of a role in a database don't come with the template.
-                "ALTER ROLE migrator IN DATABASE app SET role = owner",
-            ] {
-                self.fleet.primary(shard).psql(sql).expect("a fresh database");
-            }
-        }
+        self.fleet.reset();
     }
 
     /// Makes these the scripts.

@@ -135,3 +135,57 @@ fn a_plan_is_done_as_it_stands_or_refused() {
     fleet.tool("migrate", ["apply"]).stdin(plan.stdout.clone()).run().ok();
     fleet.tool("migrate", ["apply"]).stdin(plan.stdout.clone()).run().code_is(3);
 }
+
+/// What a reader finds is a trap: a view in the history's place that writes when it is read.
+#[test]
+fn what_only_looks_cant_write_whatever_it_meets() {
+    let fleet = fleet(&[USERS, ("U1__users.sql", "DROP TABLE users;")]);
+    fleet.tool("migrate", ["apply", "-t", "s0"]).run().ok();
+    fleet.psql(
+        0,
+        "CREATE SCHEMA trap AUTHORIZATION owner; SET ROLE owner; CREATE TABLE trap.sprung (x int); \
+         CREATE FUNCTION trap.spring() RETURNS int LANGUAGE sql AS $$ INSERT INTO trap.sprung VALUES (1) RETURNING x $$; \
+         ALTER TABLE flyway_schema_history RENAME TO kept; \
+         CREATE VIEW flyway_schema_history AS SELECT kept.* FROM kept WHERE trap.spring() = 1",
+    );
+    for line in ["plan", "info", "validate", "lint --live", "apply --dry-run", "undo --dry-run", "repair --dry-run"] {
+        let outcome = fleet.tool("migrate", line.split(' ').chain(["-t", "s0"])).run().code_is(1);
+        assert!(outcome.stdout.contains("read-only transaction"), "{}", outcome.transcript());
+        assert_eq!(fleet.psql(0, "SELECT count(*) FROM trap.sprung"), "0", "{line}");
+    }
+}
+
+#[test]
+fn a_script_that_lets_go_of_the_lock_is_not_kept() {
+    let fleet = fleet(&[USERS]);
+    fleet.tool("migrate", ["apply", "-t", "s0"]).run().ok();
+    let before = (history(&fleet, 0), ledger(&fleet, 0));
+    write(&fleet, &[("V2__a.sql", "CREATE TABLE a (x int);\nSELECT pg_advisory_unlock_all();")]);
+    let outcome = fleet.tool("migrate", ["apply", "-t", "s0"]).run().code_is(75);
+    let message = "the lock on public.flyway_schema_history was lost while V2__a.sql ran";
+    assert!(outcome.stdout.contains(message), "{}", outcome.transcript());
+    assert_eq!((history(&fleet, 0), ledger(&fleet, 0)), before);
+    assert_eq!(fleet.psql(0, "SELECT to_regclass('a') IS NULL"), "t");
+    // What takes it once more and gives that back has it still.
+    let sql =
+        "CREATE TABLE a (x int);\nSELECT pg_advisory_lock(77433833903597);\nSELECT pg_advisory_unlock(77433833903597);";
+    write(&fleet, &[("V2__a.sql", sql), ("V3__b.sql", "CREATE TABLE b (x int);")]);
+    fleet.tool("migrate", ["apply", "-t", "s0"]).run().ok();
+    assert_eq!(fleet.psql(0, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0");
+}
+
+/// Whatever a script sets, the next finds the session as the first did.
+#[test]
+fn what_a_script_sets_ends_with_it() {
+    let sets = "SET search_path = pg_catalog;\nSET lock_timeout = '1h';\nSET standard_conforming_strings = off;\n\
+                SET default_transaction_isolation = 'serializable';\nSET ROLE NONE;\nCREATE TABLE public.mine (x int);";
+    let looks = "CREATE TABLE seen AS SELECT current_setting('search_path') AS path, current_setting('lock_timeout') AS lock, \
+                 current_setting('transaction_isolation') AS isolation, current_user::text AS role, length('\\\\') AS letters;";
+    let fleet =
+        fleet(&[("V2__sets.sql", sets), ("V1__looks.sql", looks), ("V3__looks.sql", &looks.replace("seen", "again"))]);
+    fleet.psql(0, "GRANT CREATE ON SCHEMA public TO migrator");
+    fleet.tool("migrate", ["apply", "-t", "s0"]).run().ok();
+    assert_eq!(fleet.psql(0, "SELECT * FROM again"), fleet.psql(0, "SELECT * FROM seen"));
+    assert_eq!(fleet.psql(0, "SELECT lock, isolation, role, letters FROM again"), "2s|read committed|owner|2");
+    assert_eq!(fleet.psql(0, "SELECT relowner::regrole FROM pg_class WHERE relname = 'mine'"), "migrator");
+}

@@ -1,5 +1,8 @@
 //! kill -9 at every failpoint: the next run ends where an unkilled one does.
 
+mod random;
+mod story;
+
 use flotilla_tests::Fleet;
 
 use super::{fleet, history, ledger};
@@ -22,6 +25,7 @@ const SCRIPTS: &[(&str, &str)] = &[
 /// Where `migrate` names a place to die, and how often a run comes by.
 const FAILPOINTS: &[(&str, u32)] = &[
     ("migrate.locked", 1),
+    ("migrate.statement", 11),
     ("migrate.begun", 3),
     ("migrate.executed", 3),
     ("migrate.recorded", 3),

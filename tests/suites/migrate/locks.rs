@@ -1,9 +1,8 @@
 //! Locks: traffic behind a migration waits no longer than it was told to.
 
 use std::thread;
-use std::time::Duration;
 
-use flotilla_tests::Blocker;
+use flotilla_tests::{Blocker, until};
 
 use super::{fleet, write};
 
@@ -23,7 +22,7 @@ fn behind_a_long_reader_it_tries_again_until_the_reader_ends() {
         });
         traffic.join().expect("no query waited for long");
     });
-    thread::sleep(Duration::from_secs(1));
+    until("it isn't tried again", || run.stderr_so_far().contains("trying again").then_some(()));
     drop(reader);
     let outcome = run.finish().ok();
     assert!(outcome.lines()[0]["applied"][0]["retries"].as_u64().unwrap() > 0, "{}", outcome.transcript());

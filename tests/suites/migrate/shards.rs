@@ -1,5 +1,7 @@
 //! Over the shards: the matrix, waves, differences, the audit trail.
 
+use flotilla_tests::Fleet;
+
 use super::{fleet, write};
 
 #[test]
@@ -99,4 +101,40 @@ fn history_has_a_line_for_a_script_whatever_its_statements() {
     assert_eq!(shown(), [("V1__t.sql".into(), serde_json::Value::Null), ("V2__i.sql".into(), 1.into())]);
     fleet.tool("migrate", ["apply", "-t", "s0", "--lock-wait", "10s"]).run().ok();
     assert_eq!(shown(), [("V1__t.sql".into(), serde_json::Value::Null), ("V2__i.sql".into(), serde_json::Value::Null)]);
+}
+
+/// One shard, then half of them, then the rest: the second wave fails on one of its shards, so the third isn't begun;
+/// the next run does exactly what is left.
+#[test]
+fn a_run_in_waves_goes_on_with_exactly_the_shards_that_are_left() {
+    let fleet = Fleet::new().shards(6).init().start();
+    write(&fleet, &[("V1__a.sql", "CREATE TABLE base.a (x int);")]);
+    for shard in [0, 1, 3, 4, 5] {
+        fleet.psql(shard, "CREATE SCHEMA base AUTHORIZATION owner");
+    }
+    let waves = ["apply", "--all", "--waves", "1,50%,100%"];
+    let by_status = |outcome: &flotilla_tests::Outcome| {
+        let mut lines: Vec<String> = outcome
+            .lines()
+            .iter()
+            .map(|line| {
+                format!("{} {} {}", line["target"].as_str().unwrap(), line["status"].as_str().unwrap(), line["changed"])
+            })
+            .collect();
+        lines.sort();
+        lines
+    };
+    let stopped = fleet.tool("migrate", waves).run().code_is(1);
+    let ends =
+        ["s0 ok true", "s1 ok true", "s2 error false", "s3 skipped false", "s4 skipped false", "s5 skipped false"];
+    assert_eq!(by_status(&stopped), ends, "{}", stopped.transcript());
+    // One more may fail, and the rest is done.
+    let rest = fleet.tool("migrate", [&waves[..], &["--max-failed", "1"]].concat()).run().code_is(1);
+    let ends = ["s0 ok false", "s1 ok false", "s2 error false", "s3 ok true", "s4 ok true", "s5 ok true"];
+    assert_eq!(by_status(&rest), ends, "{}", rest.transcript());
+    fleet.psql(2, "CREATE SCHEMA base AUTHORIZATION owner");
+    let last = fleet.tool("migrate", waves).run().ok();
+    let ends = ["s0 ok false", "s1 ok false", "s2 ok true", "s3 ok false", "s4 ok false", "s5 ok false"];
+    assert_eq!(by_status(&last), ends, "{}", last.transcript());
+    assert!(last.stderr.contains("wave 3 of 3"), "{}", last.transcript());
 }

@@ -107,12 +107,13 @@ async fn planned(cx: &Context, target: &Target, work: &Work, args: &Args) -> Res
     let (database, rows) = reading::read(cx, target, &work.settings).await?;
     let rows = rows.unwrap_or_default();
     let scripts = database.scripts(&work.set)?;
-    let rules = Rules::default();
-    let migrations = resolve(&scripts, &rows, &rules)?;
-    let steps = steps(&migrations, &work.set, args.to.as_ref())?;
     let mut result = UndoResult { shard: database.shard.clone(), ..UndoResult::default() };
-    result.from_version = migrations.current().map(|version| version.text().to_owned());
-    result.say(&steps, &migrations);
+    let rules = Rules::default();
+    result.from_version = resolve(&scripts, &rows, &rules)?.current().map(|version| version.text().to_owned());
+    let after = once_ended(&rows);
+    let migrations = resolve(&scripts, &after, &rules)?;
+    let begun = rows.iter().find(|row| resume::is_begun_undo(row));
+    result.say(&steps(begun, &migrations, &work.set, args.to.as_ref())?, &migrations);
     database.close().await;
     Ok(Done::planned(result))
 }
@@ -124,8 +125,29 @@ struct Step<'a> {
     script: &'a Script,
 }
 
+/// The history as it will be once an undo that was begun is ended.
+fn once_ended(rows: &[Row]) -> Vec<Row> {
+    rows.iter().map(|row| Row { success: row.success || resume::is_begun_undo(row), ..row.clone() }).collect()
+}
+
+/// What is to be done. An undo that was begun comes before anything else; where no version was named, it is what
+/// was asked for.
+fn steps<'a>(
+    begun: Option<&'a Row>,
+    migrations: &'a Migrations<'_>,
+    set: &'a Set,
+    to: Option<&Version>,
+) -> Result<Vec<Step<'a>>> {
+    let Some(row) = begun else { return wanted(migrations, set, to) };
+    let mut steps = vec![Step::of(row, set)?];
+    if to.is_some() {
+        steps.append(&mut wanted(migrations, set, to)?);
+    }
+    Ok(steps)
+}
+
 /// The versions to take back, the newest first; every one needs its script before the first is touched.
-fn steps<'a>(migrations: &'a Migrations<'_>, set: &'a Set, to: Option<&Version>) -> Result<Vec<Step<'a>>> {
+fn wanted<'a>(migrations: &'a Migrations<'_>, set: &'a Set, to: Option<&Version>) -> Result<Vec<Step<'a>>> {
     if let Some(failed) = migrations.all.iter().find(|migration| migration.state.is_failed()) {
         return Err(Error::new(Code::Mismatch, format!("{} has failed; nothing was taken back", failed.script_name()))
             .hint("Finish it with `migrate apply`, or remove it with `migrate repair`."));
@@ -183,14 +205,11 @@ async fn all(runner: &Runner, work: &Work, args: &Args, result: &mut UndoResult,
     let rows = database.rows().await?.unwrap_or_default();
     let scripts = database.scripts(&work.set)?;
     let rules = Rules::default();
-    let migrations = resolve(&scripts, &rows, &rules)?;
-    result.from_version = migrations.current().map(|version| version.text().to_owned());
+    result.from_version = resolve(&scripts, &rows, &rules)?.current().map(|version| version.text().to_owned());
     let mut begun = resume::begun_undo(database, &rows).await?;
-    let steps = match &begun {
-        // What an interrupted run has begun is finished before anything else is asked for.
-        Some((row, _)) => vec![Step::of(row, &work.set)?],
-        None => steps(&migrations, &work.set, args.to.as_ref())?,
-    };
+    let after = once_ended(&rows);
+    let migrations = resolve(&scripts, &after, &rules)?;
+    let steps = steps(begun.as_ref().map(|(row, _)| *row), &migrations, &work.set, args.to.as_ref())?;
     for step in &steps {
         // Every script is looked at before the first is run.
         let sql = step.script.sql(&database.placeholders)?;

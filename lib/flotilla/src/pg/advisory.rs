@@ -39,6 +39,20 @@ impl Key {
             }
         }
     }
+
+    /// SQL that says, within a transaction, whether the session still holds the lock. If so, nobody else can take it
+    /// until the transaction ends, whatever the session does meanwhile.
+    ///
+    /// `pg_locks` says it too, by listing every lock of the server: 0.3 ms against 0.02. Under the transaction's own
+    /// lock the session's can be given back and taken again without a gap.
+    pub fn held(&self) -> String {
+        let key = self.arguments();
+        // CASE, for AND promises no order.
+        format!(
+            "CASE WHEN pg_catalog.pg_try_advisory_xact_lock({key}) THEN \
+             CASE WHEN pg_catalog.pg_advisory_unlock({key}) THEN pg_catalog.pg_try_advisory_lock({key}) END END"
+        )
+    }
 }
 
 impl fmt::Display for Key {

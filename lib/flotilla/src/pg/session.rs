@@ -100,17 +100,20 @@ impl Session {
             .collect())
     }
 
-    /// Runs SQL as [`Self::simple`] does, one message after another, without waiting in between; the first error
-    /// once all are answered. A message that fails doesn't keep the next from running: for what is undone as a whole.
-    pub async fn pipelined(&self, messages: &[&str]) -> Result<()> {
-        let mut answers = Vec::with_capacity(messages.len());
+    /// Runs SQL as [`Self::simple`] does, one message after another, without waiting in between; how each ended. A
+    /// message that fails doesn't keep the next from running: for what may run all the same.
+    pub async fn pipelined<const N: usize>(&self, messages: [&str; N]) -> [Result<()>; N] {
+        let mut answers = Vec::with_capacity(N);
         for sql in messages {
             // It is sent here and waited for below.
-            answers.push(self.client.simple_query_raw(sql).await?);
+            answers.push(self.client.simple_query_raw(sql).await);
         }
-        let mut ended = Ok(());
-        for answer in answers {
-            ended = ended.and(answer.try_for_each(|_| ready(Ok(()))).await.map_err(Error::from));
+        let mut ended = std::array::from_fn(|_| Ok(()));
+        for (end, answer) in ended.iter_mut().zip(answers) {
+            *end = match answer {
+                Ok(answer) => answer.try_for_each(|_| ready(Ok(()))).await.map_err(Error::from),
+                Err(error) => Err(error.into()),
+            };
         }
         ended
     }

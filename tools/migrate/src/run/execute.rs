@@ -1,7 +1,10 @@
 //! Executing one statement, with an error that says where it is written.
+//!
+//! Failpoint: `migrate.statement`, which callbacks come by as well.
 
 use bytes::Bytes;
 use flotilla::error::{Error, Result};
+use flotilla::failpoint;
 use flotilla::pg::Session;
 use futures_util::SinkExt as _;
 
@@ -19,7 +22,9 @@ pub(crate) async fn statement(session: &Session, script: &Script, sql: &str, sta
         None if statement.class == Class::CopyIn => copy(session, text, "").await,
         None => session.simple(text).await.map(drop),
     };
-    done.map_err(|e| located(e, script, statement, sql))
+    done.map_err(|e| located(e, script, statement, sql))?;
+    failpoint::hit("migrate.statement");
+    Ok(())
 }
 
 async fn copy(session: &Session, command: &str, data: &str) -> Result<()> {

@@ -46,14 +46,14 @@ impl Runner {
         self.callbacks(job.events.after).await?;
         self.record(&Self::row_of(job, began, true)).await?;
         failpoint::hit("migrate.recorded");
-        database.session.simple("COMMIT").await.map(drop)
+        database.commit(self.limits.lock_timeout).await
     }
 
     /// Writes a row and its trace, as the owner even if the script has become somebody else.
     pub(crate) async fn record(&self, row: &NewRow<'_>) -> Result<()> {
         let database = &self.database;
         let role = database.role_sql();
-        let append = history::append(&database.table, row)?;
+        let append = history::append(&database.table, row);
         let line = Trace::line(&self.cx, database, self.trace.detail(database, row));
         // One message: a script of a few statements takes about as long as its round trips.
         let answer = database.session.simple(&format!("{role}; {append}; {line}")).await?;

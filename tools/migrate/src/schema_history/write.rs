@@ -2,7 +2,6 @@
 
 use flotilla::error::{Code, Error, Result};
 use flotilla::pg::Session;
-use flotilla::pg::advisory::Key;
 use postgres_protocol::escape::escape_literal;
 use tokio_postgres::SimpleQueryRow;
 
@@ -45,7 +44,7 @@ pub async fn create(session: &Session, table: &Table) -> Result<()> {
 }
 
 /// SQL that adds a row after the last one, as the lock's holder; [`appended`] reads its answer.
-pub fn append(table: &Table, row: &NewRow<'_>) -> Result<String> {
+pub fn append(table: &Table, row: &NewRow<'_>) -> String {
     insert(table, row, &format!("(SELECT coalesce(max(installed_rank), 0) + 1 FROM {})", table.quoted()))
 }
 
@@ -70,21 +69,18 @@ pub async fn append_schema_marker(session: &Session, table: &Table) -> Result<()
         execution_time_ms: 0,
         success: true,
     };
-    let answer = session.simple(&insert(table, &row, "0")?).await?;
+    let answer = session.simple(&insert(table, &row, "0")).await?;
     appended(&answer, table, &row).map(drop)
 }
 
-fn insert(table: &Table, row: &NewRow<'_>, rank: &str) -> Result<String> {
+fn insert(table: &Table, row: &NewRow<'_>, rank: &str) -> String {
     let null = || "NULL".to_owned();
-    let Key::Number(key) = table.lock() else { return Err(Error::internal("Flyway's lock is a number")) };
     // Only while the lock is ours: a script may have let go of it.
-    Ok(format!(
+    format!(
         "INSERT INTO {} (installed_rank, version, description, type, script, checksum, installed_by, installed_on, \
          execution_time, success) \
          SELECT {rank}, {}, {}, {}, {}, {}, session_user, pg_catalog.timezone('UTC', pg_catalog.clock_timestamp()), {}, {} \
-         WHERE EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
-           AND pid = pg_catalog.pg_backend_pid() AND (classid::pg_catalog.int8 << 32) | objid::pg_catalog.int8 = {key}) \
-         RETURNING installed_rank, installed_on::pg_catalog.text",
+         WHERE {} RETURNING installed_rank, installed_on::pg_catalog.text",
         table.quoted(),
         row.version.map_or_else(null, escape_literal),
         escape_literal(&abbreviated(row.description)),
@@ -93,7 +89,8 @@ fn insert(table: &Table, row: &NewRow<'_>, rank: &str) -> Result<String> {
         row.checksum.map_or_else(null, |checksum| checksum.to_string()),
         row.execution_time_ms,
         row.success,
-    ))
+        table.lock().held(),
+    )
 }
 
 /// SQL that marks a row as done that was written before its script ran.
