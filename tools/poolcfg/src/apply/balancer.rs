@@ -72,7 +72,7 @@ pub(super) async fn apply(cx: &Context, target: &Target, balancer: &Balancer, ar
         return Ok(Done::planned(body));
     }
     // Without its master nothing could be taken back.
-    master(&sockets).await?;
+    present(&sockets).await?;
     try_aside(&file.path, &text)?;
     body.tried = Some(true);
     file.save()?;
@@ -130,7 +130,7 @@ fn try_aside(path: &Path, text: &str) -> Result<()> {
 
 /// Tells the master, waits for a new worker, and compares what it has.
 async fn reloaded(sockets: &Sockets<'_>, cfg: &Cfg) -> Result<()> {
-    let before = master(sockets).await?;
+    let before = present(sockets).await?;
     // From 2.7 on it answers; before, the connection ends with the old image of the master.
     let _ = socket::ask(sockets.master, "reload").await;
     failpoint::hit("apply-reloaded");
@@ -154,7 +154,7 @@ async fn reloaded(sockets: &Sockets<'_>, cfg: &Cfg) -> Result<()> {
 }
 
 /// What the master says; after a reload that a run before has asked for, it isn't there for a moment.
-async fn master(sockets: &Sockets<'_>) -> Result<Processes> {
+async fn present(sockets: &Sockets<'_>) -> Result<Processes> {
     let end = tokio::time::Instant::now() + LIMIT;
     loop {
         match socket::processes(sockets.master).await {
