@@ -9,12 +9,13 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use flotilla_native::process::{self, Identity};
-use flotilla_tests::{Outcome, Sandbox, until};
+use flotilla_tests::{Outcome, Sandbox, contract, until};
 use rustix::process::Signal;
 use serde_json::Value;
 
 use self::clients::Clients;
 use super::{PATIENCE, Stack, alone};
+use crate::records::OF_A_STACK;
 
 /// Nothing may stay paused for longer.
 const LEASE: Duration = Duration::from_secs(10);
@@ -89,7 +90,9 @@ fn switchovers_cost_clients_nothing_but_time(stack: &Stack<'_>) {
     let mut stalls: Vec<u64> = Vec::new();
     for _ in 0..count {
         until_whole(stack);
-        let line = switchover(stack, "--kill-idle --pause-limit 300ms").ok().line("s0");
+        let moved = switchover(stack, "--kill-idle --pause-limit 300ms").ok();
+        contract::check(moved.stdout.trim_end()).unwrap();
+        let line = moved.line("s0");
         assert_eq!(line["lease_passed"], false, "{line}");
         assert_ne!(line["from"], line["to"]);
         println!("{line}");
@@ -274,6 +277,10 @@ fn drills(stack: &Stack<'_>) {
         let run = stack.mine(&format!("shardctl drill {shard} --fault {fault} --yes -o json"));
         let drilled = run.run_within(PATIENCE);
         println!("{}", drilled.stdout);
+        for line in drilled.stdout.lines() {
+            let kind = contract::check(line).unwrap()["schema"].as_str().map(str::to_owned).unwrap();
+            assert!(OF_A_STACK.contains(&kind.as_str()), "{line}");
+        }
         let lines = drilled.lines();
         let last = lines.last().unwrap_or_else(|| panic!("{}", drilled.transcript()));
         assert_eq!(last["fault"], fault, "{}", drilled.transcript());

@@ -33,7 +33,7 @@ pub(super) async fn wait(cx: &Context, shard: &Shard, node: &Node) -> Result<Ses
 
 /// Connects again and again until it has worked so many times in a row.
 async fn reached(endpoint: Endpoint, in_a_row: u32, until: Instant) -> Result<Session> {
-    let endpoint = endpoint.connect_timeout(Duration::from_secs(2)).application_name("flotilla shardctl switchover");
+    let endpoint = endpoint.application_name("flotilla shardctl switchover");
     let mut good = 0;
     loop {
         match endpoint.connect().await {
