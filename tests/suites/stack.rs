@@ -46,7 +46,7 @@ fn alone() -> File {
 
 impl<'a> Stack<'a> {
     fn new(sandbox: &'a Sandbox, name: &'static str, base_port: u16) -> Self {
-        for tool in ["stack", "shardctl", "migrate", "walg-wrap", "pitr", "poolcfg"] {
+        for tool in ["stack", "shardctl", "migrate", "walg-wrap", "pitr", "poolcfg", "healthcheck"] {
             binary(tool);
         }
         Self { sandbox, name, base_port }

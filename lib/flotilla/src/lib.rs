@@ -17,6 +17,7 @@ pub mod fanout;
 pub mod flags;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod http;
 pub mod input;
 pub mod journal;
 pub mod lock;

@@ -240,6 +240,14 @@ pub(super) const ROWS: &[Row] = &[
     Row { tool: "pitr", verb: "point", args: &["--all", "here"], untargeted: Some(&["here"]), apart: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", pools: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", args: &["haproxy"], pools: true, ..ROW },
+    Row {
+        tool: "healthcheck",
+        verb: "probe",
+        args: &["--component", "postgresql"],
+        hang: Hang::Mute,
+        cancelled_lines: true,
+        ..ROW
+    },
 ];
 
 /// Lines as `shardctl route` writes them; the shards own these buckets by the even split of two.
@@ -301,6 +309,7 @@ pub(crate) fn registry() -> Vec<(&'static str, &'static Verb)> {
         .chain(of(walg_wrap::Cli::NAME, walg_wrap::Cli::VERBS))
         .chain(of(pitr::Cli::NAME, pitr::Cli::VERBS))
         .chain(of(poolcfg::Cli::NAME, poolcfg::Cli::VERBS))
+        .chain(of(healthcheck::Cli::NAME, healthcheck::Cli::VERBS))
         .collect()
 }
 

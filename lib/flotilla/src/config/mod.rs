@@ -5,11 +5,13 @@
 
 mod archive;
 mod discover;
+mod health;
 mod settings;
 mod topology;
 mod validate;
 
 pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, StoreUrl};
+pub use health::{HealthJob, HealthSettings};
 pub use settings::{Connect, HaproxySettings, MigrateSettings, PgbouncerSettings, Secrets, Users};
 pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shard};
 
@@ -56,6 +58,9 @@ pub struct Config {
     /// Archives: how they are written, and where they lie.
     #[serde(default)]
     pub archive: Archive,
+    /// What `healthcheck` holds its answers against.
+    #[serde(default)]
+    pub health: HealthSettings,
     /// The members of the consensus store.
     #[serde(default)]
     pub etcd: Vec<Etcd>,
