@@ -4,8 +4,8 @@
 //! failover and restore; the file beside the tools holds what couldn't be written there. Audit
 //! trail, history and missed jobs are views of it.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
@@ -163,6 +163,25 @@ impl Entry {
             .and_then(|mut f| f.write_all(&line))
             .map_err(|e| Error::new(Code::Io, format!("could not write {}", path.display())).source(e))
     }
+}
+
+/// The last lines of this machine's file, the newest first: of its last mebibytes, for nobody cuts it short.
+pub fn recent() -> Result<Vec<Value>> {
+    const MOST: u64 = 4 << 20;
+    let path = state_dir()?.join("journal.jsonl");
+    let failed = |e| Error::new(Code::Io, format!("could not read {}", path.display())).source(e);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let size = file.metadata().map_err(failed)?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(MOST))).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes).map_err(failed)?;
+    // The first line may be cut; it is then no JSON either.
+    let lines = bytes.split(|byte| *byte == b'\n').rev();
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
 /// The folder for what outlives a run.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flotilla::config::Config;
 use tokio::sync::watch;
 
-use crate::component::Seen;
+use crate::component::{Believed, Seen};
 
 /// What was seen last; none where nothing has been yet.
 type Slot<T> = watch::Sender<Option<Arc<T>>>;
@@ -16,6 +16,8 @@ type Slot<T> = watch::Sender<Option<Arc<T>>>;
 pub(crate) struct NodeSlots {
     /// By SQL; none inside where it didn't answer.
     pub(crate) sql: Slot<Option<Seen>>,
+    /// By Patroni's REST interface; the same.
+    pub(crate) rest: Slot<Option<Believed>>,
 }
 
 /// What was seen of all nodes.
@@ -28,7 +30,7 @@ impl Board {
     /// An empty one for this topology.
     pub(crate) fn new(config: &Config) -> Self {
         let nodes = config.shards.iter().flat_map(|shard| &shard.nodes);
-        let slots = || NodeSlots { sql: watch::Sender::new(None) };
+        let slots = || NodeSlots { sql: watch::Sender::new(None), rest: watch::Sender::new(None) };
         Self { nodes: nodes.map(|node| (node.name.clone(), slots())).collect() }
     }
 

@@ -1,19 +1,34 @@
 //! The kinds of servers and facts that can be asked. A new one is a new file and a line in [`all`].
 
+mod backup;
+mod certificate;
+mod client;
+mod disk;
+mod etcd;
+mod haproxy;
+mod job;
+mod patroni;
+mod pgbouncer;
 mod postgresql;
+mod redis;
+mod rows;
+mod shard;
+mod store;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use flotilla::config::{ArchiveStore, Config};
 use flotilla::fanout::BoxFuture;
 use flotilla::pg::Canceller;
 use flotilla::target::{self, Kind, Target};
-use flotilla::{Code, Context, Error, Result};
+use flotilla::tls::Identity;
+use flotilla::{Code, Context, Error, Result, http};
 use tokio::time::Instant;
 
+pub(crate) use patroni::Believed;
 pub(crate) use postgresql::Seen;
 
 use crate::board::Board;
@@ -30,6 +45,11 @@ pub(crate) trait Component: Send + Sync {
     /// Asks one. It uses one connection at a time, and ends before [`Asking::until`].
     fn ask<'a>(&'a self, asking: &'a Asking, instance: &'a Instance) -> BoxFuture<'a, Result<Found>>;
 
+    /// How long to leave it alone at least between two probes, for what changes slowly and costs more.
+    fn pause(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Told when an instance has been asked, and whether it answered.
     fn ended(&self, _: &Board, _: &Instance, _: bool) {}
 
@@ -41,7 +61,20 @@ pub(crate) trait Component: Send + Sync {
 
 /// Every component, in the order of the page.
 pub(crate) fn all() -> &'static [&'static dyn Component] {
-    &[&postgresql::PostgreSql]
+    &[
+        &shard::Shard,
+        &postgresql::PostgreSql,
+        &patroni::Patroni,
+        &client::Client,
+        &pgbouncer::PgBouncer,
+        &haproxy::Haproxy,
+        &etcd::Etcd,
+        &redis::Redis,
+        &store::Store,
+        &backup::Backup,
+        &job::Job,
+        &certificate::Certificate,
+    ]
 }
 
 /// The names of all.
@@ -132,12 +165,28 @@ pub(crate) struct Asking {
     pub(crate) until: Instant,
     /// What others have seen.
     pub(crate) board: Arc<Board>,
+    /// For servers that speak HTTP; made by whoever needs it first.
+    pub(crate) client: Arc<OnceLock<http::Client>>,
 }
 
 impl Asking {
     /// The topology.
     pub(crate) fn config(&self) -> Result<&Config> {
         self.cx.config()
+    }
+
+    /// The client for servers that speak HTTP.
+    pub(crate) fn http(&self) -> Result<&http::Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let config = self.config()?;
+        let identity = match (&config.health.sslcert, &config.health.sslkey) {
+            (Some(certificate), Some(key)) => Some(Identity::from_files(certificate, key)?),
+            _ => None,
+        };
+        let client = http::Client::of(config, identity, self.limit)?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// How long a server may work on a statement: less than the whole, so that its own word comes first.

@@ -3,6 +3,7 @@
 mod board;
 mod check;
 mod component;
+mod exposition;
 mod nagios;
 mod probe;
 mod report;

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use flotilla::http::Client;
 use flotilla::{Context, Error, Result, signal};
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
@@ -25,6 +26,32 @@ pub(crate) struct Job {
     pub(crate) instance: Instance,
     /// Whether its report is wanted, or only what others conclude from it.
     pub(crate) wanted: bool,
+}
+
+/// What all probes of a run share.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    cx: Context,
+    limit: Duration,
+    board: Arc<Board>,
+    client: Arc<OnceLock<Client>>,
+}
+
+impl Tools {
+    /// Those of a run in which one probe may take so long.
+    pub(crate) fn new(cx: &Context, limit: Duration) -> Result<Self> {
+        Ok(Self { cx: cx.clone(), limit, board: Arc::new(Board::new(cx.config()?)), client: Arc::default() })
+    }
+
+    fn asking(&self, until: Instant) -> Asking {
+        Asking {
+            cx: self.cx.clone(),
+            limit: self.limit,
+            until,
+            board: Arc::clone(&self.board),
+            client: Arc::clone(&self.client),
+        }
+    }
 }
 
 /// What these components ask of these subjects, and what that rests on.
@@ -57,10 +84,11 @@ pub(crate) fn jobs(cx: &Context, subjects: &[Subject], wanted: &[String]) -> Res
 }
 
 /// Makes one probe, which ends in time whatever it does.
-pub(crate) async fn once(cx: &Context, job: &Job, limit: Duration, board: &Arc<Board>) -> Report {
+pub(crate) async fn once(job: &Job, tools: &Tools) -> Report {
+    let Tools { cx, limit, .. } = tools;
     let began = Instant::now();
-    let until = began + limit;
-    let asking = Asking { cx: cx.clone(), limit, until, board: Arc::clone(board) };
+    let until = began + *limit;
+    let asking = tools.asking(until);
     let work = AssertUnwindSafe(job.component.ask(&asking, &job.instance)).catch_unwind();
     let stopped = async {
         cx.stop().asked().await;
@@ -73,7 +101,7 @@ pub(crate) async fn once(cx: &Context, job: &Job, limit: Duration, board: &Arc<B
         () = cx.deadline_passed() => Err(cx.deadline_error()),
         () = stopped => Err(signal::cancelled()),
     };
-    job.component.ended(board, &job.instance, yielded.is_ok());
+    job.component.ended(&tools.board, &job.instance, yielded.is_ok());
     Report::new(job.component.name(), job.instance.clone(), yielded, began.elapsed())
 }
 
@@ -84,16 +112,16 @@ pub(crate) async fn sweep(
     limit: Duration,
     mut deliver: impl FnMut(Report) -> Result<()>,
 ) -> Result<()> {
-    let board = Arc::new(Board::new(cx.config()?));
+    let tools = Tools::new(cx, limit)?;
     let at_once = Arc::new(Semaphore::new(cx.jobs()));
     let mut running: JoinSet<Report> = JoinSet::new();
     let mut names: HashMap<Id, Job> = HashMap::new();
     for job in jobs {
-        let (cx, board, at_once, mine) = (cx.clone(), Arc::clone(&board), Arc::clone(&at_once), job.clone());
+        let (tools, at_once, mine) = (tools.clone(), Arc::clone(&at_once), job.clone());
         let id = running.spawn(async move {
             // What rests on others asks nobody, and waits for those that do.
             let _permit = if mine.component.rests_on().is_empty() { at_once.acquire().await.ok() } else { None };
-            once(&cx, &mine, limit, &board).await
+            once(&mine, &tools).await
         });
         names.insert(id.id(), job);
     }

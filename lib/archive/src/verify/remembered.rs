@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -85,6 +86,13 @@ impl Remembered {
             seen.map(|seen| seen.at)
         });
         read.min().flatten()
+    }
+
+    /// The file in which what was read of an archive is remembered, below the folder of a user's state: one for
+    /// each place.
+    pub fn file(place: &str) -> PathBuf {
+        let name = Sum::of(place.as_bytes()).to_string();
+        PathBuf::from(format!("verified/{}.jsonl", &name[..16]))
     }
 
     /// How many objects.

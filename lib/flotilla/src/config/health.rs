@@ -1,5 +1,7 @@
 //! What `healthcheck` holds its answers against.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,6 +13,10 @@ pub struct HealthSettings {
     pub timeout_ms: u64,
     /// How often `serve` and `agent` ask, in milliseconds.
     pub interval_ms: u64,
+    /// The certificate that is shown to servers which ask for one, as etcd does.
+    pub sslcert: Option<PathBuf>,
+    /// Its private key.
+    pub sslkey: Option<PathBuf>,
     /// How far a replica may be behind, in bytes of WAL.
     pub lag_bytes_warn: u64,
     /// The same, to failure.
@@ -104,6 +110,8 @@ impl Default for HealthSettings {
         Self {
             timeout_ms: 2000,
             interval_ms: 2000,
+            sslcert: None,
+            sslkey: None,
             lag_bytes_warn: 50 << 20,
             lag_bytes_fail: 100 << 20,
             lag_seconds_warn: 5.0,

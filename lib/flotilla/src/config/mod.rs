@@ -115,7 +115,14 @@ impl Config {
     /// Paths in the file are relative to it.
     fn resolve_paths(&mut self) {
         let dir = self.path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-        let settings = [&mut self.connect.sslrootcert, &mut self.secrets.verifiers, &mut self.archive.key_file];
+        let settings = [
+            &mut self.connect.sslrootcert,
+            &mut self.secrets.verifiers,
+            &mut self.secrets.redis,
+            &mut self.archive.key_file,
+            &mut self.health.sslcert,
+            &mut self.health.sslkey,
+        ];
         let stores = self.archive.stores.iter_mut().flat_map(|s| [&mut s.ca_file, &mut s.credentials_file]);
         let paths = settings.into_iter().chain(stores).flatten();
         for path in paths.chain(self.migrate.dirs.iter_mut().flatten()) {

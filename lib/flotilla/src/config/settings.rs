@@ -41,6 +41,8 @@ pub struct Users {
     pub monitor: String,
     /// Takes backups; may use the replication protocol.
     pub backup: String,
+    /// The user of Redis; none for its default user.
+    pub redis: Option<String>,
 }
 
 impl Default for Users {
@@ -52,6 +54,7 @@ impl Default for Users {
             app_ro: "app_ro".to_owned(),
             monitor: "monitor".to_owned(),
             backup: "backup".to_owned(),
+            redis: None,
         }
     }
 }
@@ -62,6 +65,8 @@ impl Default for Users {
 pub struct Secrets {
     /// SCRAM verifiers by role, as PgBouncer's `auth_file`; `shardctl init` gives every shard the same.
     pub verifiers: Option<PathBuf>,
+    /// The password of `users.redis`, which only its owner and its group may read.
+    pub redis: Option<PathBuf>,
 }
 
 /// What `migrate` works with unless its options say otherwise.

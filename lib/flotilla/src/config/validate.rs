@@ -27,6 +27,10 @@ pub(super) fn check(config: &Config) -> Result<()> {
         }
     }
     initial_buckets(config)?;
+    if config.health.sslcert.is_some() != config.health.sslkey.is_some() {
+        return Err(Error::config(format!("{at}: of health.sslcert and health.sslkey only one is set"))
+            .hint("A certificate and its key go together."));
+    }
     super::archive::check(config)
 }
 

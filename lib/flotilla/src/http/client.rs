@@ -1,7 +1,6 @@
 //! A client for small questions: one request, one answer of bounded size, no second try.
 
 use std::error::Error as StdError;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -107,9 +106,9 @@ impl Client {
 
     /// A client for the topology's servers: it trusts the authority that they share, or the system's.
     pub fn of(config: &Config, identity: Option<Identity>, connect_timeout: Duration) -> Result<Self> {
-        let roots = match config.connect.sslrootcert.as_deref() {
-            Some(path) if path != Path::new("system") => Roots::from_file(path)?,
-            _ => Roots::system()?,
+        let roots = match crate::stream::roots(config)? {
+            Some(roots) => roots,
+            None => Roots::system()?,
         };
         Self::new(roots, identity, connect_timeout)
     }

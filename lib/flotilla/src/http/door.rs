@@ -1,8 +1,6 @@
 //! Who may ask a server: anybody on this machine, or elsewhere whoever has the token, over TLS.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,9 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use rustls::ServerConfig;
+use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
+use crate::secret;
 use crate::tls::{self, Identity};
 
 /// Where a server listens, and who may ask it.
@@ -31,16 +31,10 @@ pub struct Token([u8; 32]);
 impl Token {
     /// Reads it from a file that only its owner and its group may read.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let at = path.display();
-        let unreadable = |e| Error::config(format!("could not read the token file {at}")).source(e);
-        if fs::metadata(path).map_err(unreadable)?.mode() & 0o027 != 0 {
-            return Err(Error::config(format!("the token file {at} may be read by others"))
-                .hint(format!("Run \"chmod 600 {at}\".")));
-        }
-        let text = fs::read_to_string(path).map_err(unreadable)?;
-        let token = text.trim();
+        let text = secret::from_file(path, "token")?;
+        let token = text.expose_secret();
         if token.len() < 16 || token.chars().any(char::is_whitespace) {
-            return Err(Error::config(format!("the token file {at} holds no token"))
+            return Err(Error::config(format!("the token file {} holds no token", path.display()))
                 .hint("Put at least 16 characters without blanks into it, such as `openssl rand -hex 32` makes."));
         }
         Ok(Self::of(token))

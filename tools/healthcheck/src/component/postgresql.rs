@@ -3,14 +3,15 @@
 mod age;
 mod archiver;
 mod counters;
-mod rows;
 mod sessions;
 mod slots;
 mod standby;
 mod write;
 
+use std::path::Path;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use flotilla::config::{Config, HealthSettings, Node, Shard};
 use flotilla::fanout::BoxFuture;
 use flotilla::pg::Session;
@@ -19,10 +20,11 @@ use flotilla::target::Kind;
 use flotilla::{Code, Error, Result};
 use futures_util::future::join_all;
 
-use self::rows::{flag, number};
+use super::disk;
+use super::rows::{flag, number, text};
 use super::{Asking, Component, Found, Instance, Subject};
 use crate::board::Board;
-use crate::check::{Check, Health};
+use crate::check::{Check, Health, Limit};
 
 /// What the table of components calls it.
 pub(crate) const NAME: &str = "postgresql";
@@ -43,8 +45,6 @@ pub(crate) struct Seen {
     pub(crate) synchronous: u32,
     /// Whether commits are meant to wait for any.
     pub(crate) wants_synchronous: bool,
-    /// How far its clock is ahead of this machine's, in seconds.
-    pub(crate) clock_ahead: Option<f64>,
 }
 
 /// What every server says. Functions of one role alone stand where the other doesn't call them.
@@ -58,7 +58,8 @@ SELECT pg_is_in_recovery() AS standby, \
  (SELECT count(*) FROM pg_settings WHERE pending_restart) AS pending_restart, \
  (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming') AS streaming, \
  (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')) \
-  AS synchronous";
+  AS synchronous, \
+ current_setting('data_directory', true) AS data_directory";
 
 /// A part of what is asked: its statement, and what follows from the answer.
 type Part = (&'static str, fn(&[tokio_postgres::SimpleQueryRow], &HealthSettings) -> Vec<Check>);
@@ -94,7 +95,7 @@ impl Component for PostgreSql {
                 .setting("lock_timeout", &milliseconds)
                 .connect_timeout(asking.limit);
             let session = asking.cx.connect(endpoint).await?;
-            asking.guarded(session.canceller(), look(asking, &session, &instance.name)).await
+            asking.guarded(session.canceller(), look(asking, &session, node)).await
         })
     }
 
@@ -117,25 +118,23 @@ pub(crate) fn node(subject: &Subject) -> Option<(&Shard, &Node)> {
 }
 
 /// Everything in two goes: what can be read, then what only a primary or a standby is asked.
-async fn look(asking: &Asking, session: &Session, name: &str) -> Result<Found> {
+async fn look(asking: &Asking, session: &Session, node: &Node) -> Result<Found> {
     let settings = &asking.config()?.health;
     let sent = flotilla::clock::now();
     let statements: Vec<&str> = std::iter::once(CORE).chain(PARTS.iter().map(|(_, (sql, _))| *sql)).collect();
     let mut answers = join_all(statements.into_iter().map(|sql| session.simple(sql))).await.into_iter();
+    let answered = flotilla::clock::now();
     let core = answers.next().unwrap_or_else(|| Err(Error::internal("no answer")))?;
     let core = core.first().ok_or_else(|| Error::new(Code::QueryFailed, "the server gave no row"))?;
     let is_primary = flag(core, "standby") == Some(false);
-    // Half of the way there and back lies before the server looked at its clock.
-    let middle = sent + (flotilla::clock::now() - sent) / 2;
     let seen = Seen {
         is_primary,
         timeline: number(core, "current_timeline").or_else(|| number(core, "timeline")).and_then(count),
         streaming: number(core, "streaming").and_then(count).unwrap_or(0),
         synchronous: number(core, "synchronous").and_then(count).unwrap_or(0),
         wants_synchronous: flag(core, "wants_synchronous").unwrap_or(false),
-        clock_ahead: number(core, "clock").map(|clock| clock - seconds(middle)),
     };
-    if let Some(slots) = asking.board.node(name) {
+    if let Some(slots) = asking.board.node(&node.name) {
         slots.sql.send_replace(Some(Arc::new(Some(seen.clone()))));
     }
     let mut checks = Vec::new();
@@ -153,9 +152,27 @@ async fn look(asking: &Asking, session: &Session, name: &str) -> Result<Found> {
             ))),
         }
     }
+    checks.push(clock(number(core, "clock"), sent, answered, settings));
+    if let Some(folder) = text(core, "data_directory").filter(|_| disk::is_here(node)) {
+        checks.extend(disk::used(Path::new(folder), settings).await?);
+    }
     checks.extend(pending_restart(number(core, "pending_restart")));
     let role = if is_primary { "primary" } else { "replica" };
     Ok(Found { role: Some(role.to_owned()), checks })
+}
+
+/// How far the server's clock is from this machine's. It looked at its own somewhere between question and answer,
+/// so only what lies beyond both counts.
+fn clock(theirs: Option<f64>, sent: DateTime<Utc>, answered: DateTime<Utc>, settings: &HealthSettings) -> Check {
+    let apart = theirs.map(|theirs| (theirs - seconds(answered)).max(seconds(sent) - theirs).max(0.0));
+    let apart = apart.map(|apart| (apart * 1e3).round() / 1e3);
+    Check::number(
+        "clock_seconds",
+        apart,
+        "seconds",
+        Limit::above(settings.clock_seconds_warn, settings.clock_seconds_fail),
+    )
+    .hint("Set the clocks by chrony or NTP: times of commits, certificates and leases depend on them.")
 }
 
 fn pending_restart(count: Option<f64>) -> Option<Check> {
@@ -173,6 +190,6 @@ fn count(value: f64) -> Option<u32> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 need 51 bits")]
-fn seconds(at: chrono::DateTime<chrono::Utc>) -> f64 {
+fn seconds(at: DateTime<Utc>) -> f64 {
     at.timestamp_micros() as f64 / 1e6
 }

@@ -3,7 +3,7 @@
 use flotilla::config::HealthSettings;
 use tokio_postgres::SimpleQueryRow;
 
-use super::rows::number;
+use super::super::rows::number;
 use crate::check::{Check, Limit};
 
 pub(super) const SQL: &str = "\

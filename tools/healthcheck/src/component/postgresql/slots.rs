@@ -3,7 +3,7 @@
 use flotilla::config::HealthSettings;
 use tokio_postgres::SimpleQueryRow;
 
-use super::rows::{flag, number, text};
+use super::super::rows::{flag, number, text};
 use crate::check::{Check, Health, Limit};
 
 pub(super) const SQL: &str = "\

@@ -9,7 +9,7 @@ use flotilla::Result;
 use flotilla::config::HealthSettings;
 use flotilla::pg::Session;
 
-use super::rows::{flag, number, text};
+use super::super::rows::{flag, number, text};
 use crate::check::{Check, Health, Limit};
 
 const SQL: &str = "\
