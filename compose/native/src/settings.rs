@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::rendering;
 
 /// The tables that may be changed: the other ones are facts of the stack.
-const TABLES: [&str; 2] = ["pgbouncer", "haproxy"];
+const TABLES: [&str; 3] = ["pgbouncer", "haproxy", "health"];
 /// The file with the user's own settings.
 const LOCAL: &str = "local.toml";
 
@@ -33,7 +33,7 @@ pub(crate) fn applied(plan: &Plan, topology: String) -> Result<String> {
     for (name, item) in local.iter() {
         let table = item.as_table_like().filter(|_| TABLES.contains(&name)).ok_or_else(|| {
             broken(format!("\"{name}\" can't be set here"))
-                .hint(format!("Set keys of {}.", TABLES.map(|table| format!("[{table}]")).join(" and ")))
+                .hint(format!("Set keys of {}.", TABLES.map(|table| format!("[{table}]")).join(", ")))
         })?;
         for (key, value) in table.iter() {
             let Item::Value(value) = value else { return Err(broken(format!("\"{name}.{key}\" is no value"))) };

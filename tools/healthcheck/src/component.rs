@@ -23,7 +23,7 @@ use std::time::Duration;
 use flotilla::config::{ArchiveStore, Config};
 use flotilla::fanout::BoxFuture;
 use flotilla::pg::Canceller;
-use flotilla::target::{self, Kind, Target};
+use flotilla::target::{self, Target};
 use flotilla::tls::Identity;
 use flotilla::{Code, Context, Error, Result, http};
 use tokio::time::Instant;
@@ -130,14 +130,6 @@ impl Instance {
             Subject::Store(_) => None,
         };
         Some(Self { name: subject.name().to_owned(), subject: subject.clone(), shard, endpoint })
-    }
-
-    /// What kind of target it is.
-    pub(crate) fn kind(&self) -> Option<&Kind> {
-        match &self.subject {
-            Subject::Target(target) => Some(&target.kind),
-            Subject::Store(_) => None,
-        }
     }
 
     /// The name that a line about it carries as its target.

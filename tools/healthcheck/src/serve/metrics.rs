@@ -68,8 +68,8 @@ fn conventional(families: &mut Families, report: &Report, instance: &str, shard:
     let is = |yes: bool| f64::from(u8::from(yes));
     let labels = [("shard", shard), ("node", instance), ("role", report.role.as_deref().unwrap_or_default())];
     let up = is(report.error.is_none());
-    let named = |name: &str| report.checks.iter().filter(move |check| check.check == name);
-    let first = |name: &str| named(name).next();
+    let named = |name: &'static str| report.checks.iter().filter(move |check| check.check == name);
+    let first = |name: &'static str| named(name).next();
     match report.component {
         "postgresql" => {
             families.add("pg_up", &labels, up);
