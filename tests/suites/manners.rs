@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use flotilla_tests::Fleet;
 
 use rows::{ROWS, Row};
-pub(crate) use rows::{pools, registry};
+pub(crate) use rows::{ALERT_INPUT, pools, registry};
 
 /// Two shards, set up, with a table of the application's and a topology that has poolers.
 fn fleet() -> Fleet {

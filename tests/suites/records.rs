@@ -61,6 +61,9 @@ fn every_record_has_its_golden_line() {
     status(&mut fleet, &mut golden);
     fleet.file("pools.toml", crate::manners::pools());
     golden.take(&fleet.tool("poolcfg", ["render", "haproxy", "--config", "pools.toml"]).run().ok());
+    golden.take(&fleet.tool("healthcheck", ["probe", "--component", "shard", "-t", "s0"]).run().ok());
+    let alert = ["alert", "--dry-run", "--failures", "1"];
+    golden.take(&fleet.tool("healthcheck", alert).stdin(crate::manners::ALERT_INPUT).run().ok());
 
     let registered: BTreeSet<String> =
         registry().into_iter().flat_map(|(_, verb)| verb.records).map(flotilla::record::RecordInfo::id).collect();

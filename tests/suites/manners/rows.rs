@@ -248,7 +248,35 @@ pub(super) const ROWS: &[Row] = &[
         cancelled_lines: true,
         ..ROW
     },
+    Row {
+        tool: "healthcheck",
+        verb: "serve",
+        args: &["--listen", "127.0.0.1:0", "--deadline", "300ms"],
+        ..ROW
+    },
+    Row {
+        tool: "healthcheck",
+        verb: "agent",
+        args: &["--listen", "127.0.0.1:0", "--deadline", "300ms"],
+        apart: true,
+        ..ROW
+    },
+    Row {
+        tool: "healthcheck",
+        verb: "alert",
+        args: &["--failures", "1", "--command", "cat > /dev/null"],
+        stdin: Some(ALERT_INPUT),
+        apart: true,
+        ..ROW
+    },
 ];
+
+/// A line as `healthcheck probe` writes it, as far as alerts look at it.
+pub(crate) const ALERT_INPUT: &str = concat!(
+    r#"{"schema":"healthcheck.probe/1","target":"s0-a","status":"error","component":"postgresql","instance":"s0-a","#,
+    r#""checks":[{"check":"up","of":null,"status":"fail","message":"it is down","hint":null}]}"#,
+    "\n",
+);
 
 /// Lines as `shardctl route` writes them; the shards own these buckets by the even split of two.
 const COPY_INPUT: &str = concat!(

@@ -7,7 +7,7 @@ use super::super::rows::{flag, number, text};
 use crate::check::{Check, Health, Limit};
 
 pub(super) const SQL: &str = "\
-SELECT slot_name, active, wal_status, \
+SELECT slot_name, active, wal_status, pg_is_in_recovery() AS standby, \
  greatest(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, \
   restart_lsn), 0) AS retained, \
  pg_size_bytes(CASE current_setting('max_slot_wal_keep_size') WHEN '-1' THEN '0' \
@@ -31,7 +31,9 @@ pub(super) fn checks(rows: &[SimpleQueryRow], settings: &HealthSettings) -> Vec<
                 .message(format!("the WAL that slot \"{name}\" needs is {status}"))
                 .hint("Its reader can't go on from it: drop the slot and set the reader up anew."),
         );
-        let active = flag(row, "active").unwrap_or(false);
+        // Patroni keeps the slots of all members on each of them, for whoever leads next.
+        let waits = flag(row, "standby") == Some(true);
+        let active = waits || flag(row, "active").unwrap_or(false);
         checks.push(
             Check::holds("slot_active", active, Health::Warn, format!("nobody reads slot \"{name}\""))
                 .of(name)
