@@ -123,7 +123,7 @@ impl Client {
         }
         let built =
             built.body(Full::new(body)).map_err(|e| Error::config(format!("{url:?} is not a URL")).source(e))?;
-        let answer = self.inner.request(built).await.map_err(|e| failed(url, e))?;
+        let answer = self.inner.request(built).await.map_err(|e| failed(url, &e))?;
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), ANSWER_LIMIT)
             .collect()
@@ -138,12 +138,12 @@ fn host(url: &str) -> String {
     port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
 }
 
-fn failed(url: &str, error: legacy::Error) -> Error {
+fn failed(url: &str, error: &legacy::Error) -> Error {
     let (name, _) = crate::reach::host_and_port(url);
-    if let Some(found) = tls::find(&error) {
+    if let Some(found) = tls::find(error) {
         return tls::explain(found, &name);
     }
-    let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     let mut last = String::new();
     while let Some(cause) = next {
         last = cause.to_string();

@@ -177,8 +177,8 @@ fn took(before: &Processes, now: &Processes) -> Option<bool> {
 
 /// What a worker has that the file doesn't make, or the other way round.
 async fn wrong(sockets: &Sockets<'_>, cfg: &Cfg) -> Result<Option<String>> {
-    let (stats, states) = (socket::stats(&sockets.stats).await?, socket::states(&sockets.stats).await?);
-    let (wanted, has) = (made_by(cfg), running(&stats, &states));
+    let (rows, addresses) = (socket::stats(&sockets.stats).await?, socket::states(&sockets.stats).await?);
+    let (wanted, has) = (made_by(cfg), running(&rows, &addresses));
     let missing = wanted.iter().find(|(key, value)| has.get(*key) != Some(value));
     let extra = has.keys().find(|key| !wanted.contains_key(*key));
     Ok(missing

@@ -21,7 +21,7 @@ pub(super) async fn lay(cx: &Context, target: &Target, balancer: &Balancer, run:
     let run_folder = run.map_or_else(|| render::run_folder(config), Path::to_owned);
     let socket = balancer.stats_socket.clone().unwrap_or_else(|| run_folder.join(format!("{}.sock", balancer.name)));
     let info = socket::info(&socket).await?;
-    let (stats, states) = (socket::stats(&socket).await?, socket::states(&socket).await?);
+    let (rows, addresses) = (socket::stats(&socket).await?, socket::states(&socket).await?);
     let said = info.get("Version").cloned().unwrap_or_default();
     let versions = Versions { haproxy: Version::parse(&said), ..Versions::default() };
     let rendered = render::file(config, target, &run_folder, versions)?.ok_or_else(|| render::misplaced(target))?;
@@ -30,7 +30,7 @@ pub(super) async fn lay(cx: &Context, target: &Target, balancer: &Balancer, run:
     let topology = Cfg::parse(&rendered.text);
     let file = text.as_ref().map(|(_, text)| Cfg::parse(text));
 
-    let mut has = running(&stats, &states);
+    let mut has = running(&rows, &addresses);
     has.extend(info.get("Maxconn").map(|n| ("global maxconn".to_owned(), n.clone())));
     let of = |cfg: &Cfg| {
         let mut all = made_by(cfg);

@@ -27,10 +27,10 @@ pub(crate) fn made_by(cfg: &Cfg) -> BTreeMap<String, String> {
 }
 
 /// The same of what runs: `show stat` has the names, `show servers state` the addresses.
-pub(crate) fn running(stats: &[Stat], states: &[Stat]) -> BTreeMap<String, String> {
+pub(crate) fn running(rows: &[Stat], addresses: &[Stat]) -> BTreeMap<String, String> {
     let text = |row: &Stat, column: &str| row.get(column).cloned().unwrap_or_default();
     let mut found = BTreeMap::new();
-    for row in stats {
+    for row in rows {
         let (proxy, server) = (text(row, "pxname"), text(row, "svname"));
         match (text(row, "type").as_str(), server.as_str()) {
             ("0", _) | ("", "FRONTEND") => drop(found.insert(format!("frontend {proxy}"), "there".to_owned())),
@@ -39,7 +39,7 @@ pub(crate) fn running(stats: &[Stat], states: &[Stat]) -> BTreeMap<String, Strin
             _ => {}
         }
     }
-    for row in states {
+    for row in addresses {
         let key = format!("backend {} server {}", text(row, "be_name"), text(row, "srv_name"));
         if let Some(place) = found.get_mut(&key) {
             let (host, name, port) = (text(row, "srv_addr"), text(row, "srv_fqdn"), text(row, "srv_port"));
