@@ -5,16 +5,17 @@ mod chain;
 mod dumps;
 mod load;
 mod timelines;
+mod wal;
 
 pub use chain::Broken;
 pub use dumps::{Dumps, FinishedDump};
+pub use wal::{WalFiles, WalObject};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::archive::Pin;
-use crate::codec::Codec;
 use crate::documents::{Metadata, Sentinel};
 use crate::names::BackupName;
 use crate::wal::{History, Lsn, Segment, SegmentSize, Timeline, WalFile};
@@ -30,8 +31,8 @@ pub struct Catalog {
     pub unreadable: Vec<(BackupName, String)>,
     /// Backups without a sentinel: begun and never finished, or being made right now.
     pub unfinished: BTreeSet<BackupName>,
-    /// Files of the WAL; of one that is there twice, the packing that is read first.
-    pub wal: BTreeMap<WalFile, WalObject>,
+    /// Files of the WAL.
+    pub wal: WalFiles,
     /// The ways to timelines whose history file is there.
     pub histories: BTreeMap<Timeline, History>,
     /// History files that can't be understood, and why.
@@ -48,19 +49,6 @@ pub struct Backup {
     /// Its `metadata.json`; some are without.
     pub metadata: Option<Metadata>,
     /// When its sentinel was written.
-    pub written: DateTime<Utc>,
-}
-
-/// A file of the WAL in the archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WalObject {
-    /// Its key.
-    pub key: String,
-    /// How it is packed.
-    pub codec: Codec,
-    /// Its size as stored, in bytes.
-    pub bytes: u64,
-    /// When it was written.
     pub written: DateTime<Utc>,
 }
 
@@ -123,8 +111,8 @@ impl Catalog {
     }
 
     /// The object that holds a segment.
-    pub fn segment(&self, segment: Segment) -> Option<&WalObject> {
-        self.wal.get(&WalFile::Segment(segment))
+    pub fn segment(&self, segment: Segment) -> Option<WalObject> {
+        self.wal.get(WalFile::Segment(segment))
     }
 
     /// How far the WAL reaches without a gap on a way, from a position on: the end of the last segment

@@ -257,7 +257,7 @@ fn wal(past: &Past, backup: &Backup, cut: &Cut, record: &mut PlanRecord) -> Resu
             return Err(Error::new(Code::Mismatch, format!("segment {segment} is not in the archive"))
                 .hint("`pitr coverage` names every gap."));
         };
-        hash.update(format!("{}\0{}\n", object.key, object.bytes));
+        hash.update(format!("{}\0{}\n", object.key(), object.bytes));
         bytes += object.bytes;
         count += 1;
         first = first.or(Some(segment));

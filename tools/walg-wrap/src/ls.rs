@@ -109,7 +109,7 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Listed>>
     // Of times in one form, the last in order is the newest.
     let newest = backups.iter().filter(|backup| backup.is_finished()).filter_map(|b| b.finished_at.clone()).max();
     let stored = backups.iter().filter_map(|backup| backup.stored_bytes).sum::<u64>()
-        + catalog.wal.values().map(|object| object.bytes).sum::<u64>();
+        + catalog.wal.iter().map(|object| object.bytes).sum::<u64>();
     let body = Listed {
         backups: Some(finished),
         others: Some(backups.len() - finished),

@@ -9,7 +9,7 @@ use flotilla::record::{Done, Line, Record, RecordInfo, Status};
 use flotilla::target::Target;
 use flotilla::verb::{Effect, Example, Scope, Verb};
 use flotilla_archive::Archive;
-use flotilla_archive::verify::{self, Finding, Memory, Options, Severity, Summary};
+use flotilla_archive::verify::{self, Finding, Memory, Options, Planned, Severity, Summary};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -193,11 +193,11 @@ async fn plan(
     memory: Memory,
     about: &About,
 ) -> Result<Done<Verified>> {
-    let planned = verify::plan(archive, options, memory).await?;
     let mut body = about.summary(&Summary::default());
-    body.read = Some(planned.len() as u64);
-    body.read_bytes = Some(planned.iter().map(|object| object.bytes).sum());
-    for object in planned {
+    let (mut count, mut bytes) = (0, 0);
+    let mut each = |object: Planned| {
+        count += 1;
+        bytes += object.bytes;
         let unread = Unread {
             shard: Some(about.shard.clone()),
             store: Some(about.store.clone()),
@@ -206,8 +206,10 @@ async fn plan(
             last_read: object.last.map(flotilla::clock::rfc3339),
         };
         let line = Line::ok(Some(about.target.clone()), false, unread, Duration::ZERO);
-        cx.output().line(&line.with_status(Status::Planned))?;
-    }
+        cx.output().line(&line.with_status(Status::Planned))
+    };
+    verify::plan(archive, options, memory, &mut each).await?;
+    (body.read, body.read_bytes) = (Some(count), Some(bytes));
     (body.objects, body.remembered, body.backups, body.segments) = (None, None, None, None);
     (body.unchecked, body.errors, body.warnings) = (None, None, None);
     Ok(Done::planned(body))

@@ -1,13 +1,13 @@
 //! Reading the catalog: two listings, and the small documents that they name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 
 use flotilla::Result;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Backup, Catalog, WalObject};
+use super::{Backup, Catalog, WalFiles, WalObject};
 use crate::archive::Archive;
-use crate::codec::Codec;
 use crate::documents::{Metadata, Sentinel};
 use crate::names::{self, BackupName, Object};
 use crate::store::{Entry, Listing, Meta};
@@ -15,6 +15,8 @@ use crate::wal::{History, SegmentSize, Timeline, WalFile};
 
 /// How many documents are read at once.
 const AT_ONCE: usize = 16;
+/// As much is read of a timeline's history, in bytes.
+const HISTORY: u64 = 1 << 20;
 
 impl Catalog {
     /// Reads what the archive holds.
@@ -74,17 +76,13 @@ async fn list_backups(archive: &Archive, size: SegmentSize) -> Result<Listed> {
     Ok((sentinels, folders))
 }
 
-async fn list_wal(archive: &Archive, size: SegmentSize) -> Result<BTreeMap<WalFile, WalObject>> {
+async fn list_wal(archive: &Archive, size: SegmentSize) -> Result<WalFiles> {
     let mut entries = archive.store().list(Listing::of(names::WAL));
-    let mut wal: BTreeMap<WalFile, WalObject> = BTreeMap::new();
+    let mut wal = WalFiles::new(size);
     while let Some(entry) = entries.try_next().await? {
         let Entry::Object(meta) = entry else { continue };
         let Object::Wal { file, codec } = Object::of(&meta.key, size) else { continue };
-        let object = WalObject { key: meta.key, codec, bytes: meta.size, written: meta.modified };
-        let rank = |codec| Codec::PROBED.iter().position(|known| *known == codec);
-        if wal.get(&file).is_none_or(|known| rank(codec) < rank(known.codec)) {
-            wal.insert(file, object);
-        }
+        wal.insert(WalObject { file, codec, bytes: meta.size, written: meta.modified });
     }
     Ok(wal)
 }
@@ -133,13 +131,16 @@ async fn document<T>(
 
 type Histories = (BTreeMap<Timeline, History>, Vec<(Timeline, String)>);
 
-async fn read_histories(archive: &Archive, wal: &BTreeMap<WalFile, WalObject>) -> Result<Histories> {
+async fn read_histories(archive: &Archive, wal: &WalFiles) -> Result<Histories> {
     let (mut known, mut broken) = (BTreeMap::new(), Vec::new());
-    for (file, object) in wal {
-        let WalFile::History(timeline) = *file else { continue };
-        let read = archive.read(&object.key, object.codec, |content| {
+    for object in wal.others() {
+        let WalFile::History(timeline) = object.file else { continue };
+        let key = object.key();
+        let read = archive.read(&key, object.codec, |content| {
             let mut bytes = Vec::new();
-            content.read_to_end(&mut bytes).map(|_| bytes)
+            // Some lines; what is longer is no history, and can't be understood.
+            content.take(HISTORY).read_to_end(&mut bytes)?;
+            std::io::copy(content, &mut std::io::sink()).map(|_| bytes)
         });
         match read.await {
             Ok((_, bytes)) => match History::parse(timeline, &bytes) {

@@ -12,7 +12,8 @@ use super::object::{self, Arrived};
 use crate::archive::Archive;
 use crate::catalog::{Backup, Catalog};
 use crate::names::{self, BackupName, Object};
-use crate::retention::{self, Objects};
+use crate::objects::Objects;
+use crate::retention;
 use crate::wal::{Segment, WalFile};
 
 /// How far clocks of two stores may be apart.
@@ -97,7 +98,8 @@ pub async fn replicate(
         to.claim(pin).await?;
     }
     let run = Run { from, to, here: &here, there, options, report: Mutex::default(), fault };
-    let log: BTreeSet<String> = run.all(choice::log(&catalog, &here)).await.into_iter().collect();
+    let log = choice::log(&catalog, &here).into_iter().map(|(file, codec)| names::wal(file, codec));
+    let log: BTreeSet<String> = run.all(log).await.into_iter().collect();
     failpoint::hit("copy.log");
     let mut broken: BTreeSet<BackupName> = BTreeSet::new();
     for backup in choice::backups(&catalog) {
@@ -106,7 +108,11 @@ pub async fn replicate(
         }
     }
     run.all(choice::points(&here)).await;
-    let mut report = run.report.into_inner().unwrap_or_default();
+    let Run { report, there, .. } = run;
+    let mut report = report.into_inner().unwrap_or_default();
+    // Both are listed anew.
+    drop((catalog, there));
+    drop(here);
     report.lag = lag(from, to).await?;
     Ok(report)
 }
@@ -124,16 +130,16 @@ impl Run<'_> {
     }
 
     /// Copies these, in their order as far as that goes; the ones that aren't there afterwards.
-    async fn all(&self, keys: Vec<String>) -> Vec<String> {
-        let copies = stream::iter(keys).map(async |key| self.one(&key).await.then_some(()).ok_or(key));
-        let done: Vec<_> = copies.buffered(self.options.parallelism.max(1)).collect().await;
-        done.into_iter().filter_map(std::result::Result::err).collect()
+    async fn all(&self, keys: impl IntoIterator<Item = String>) -> Vec<String> {
+        let copies = stream::iter(keys).map(async |key| (!self.one(&key).await).then_some(key));
+        let done = copies.buffered(self.options.parallelism.max(1));
+        done.filter_map(std::future::ready).collect().await
     }
 
     /// Whether the object was copied and proven by an earlier run, and is as it was then.
     async fn is_proven(&self, key: &str) -> Result<bool> {
-        let (Some(here), Some(there)) = (self.here.all.get(key), self.there.all.get(key)) else { return Ok(false) };
-        let Some(noted) = self.there.all.get(&names::sidecar(key)) else { return Ok(false) };
+        let (Some(here), Some(there)) = (self.here.get(key), self.there.get(key)) else { return Ok(false) };
+        let Some(noted) = self.there.get(&names::sidecar(key)) else { return Ok(false) };
         if here.size != there.size {
             return Err(object::differs(self.from, self.to, key));
         }
@@ -165,7 +171,7 @@ impl Run<'_> {
             }
         }
         if self.options.dry_run {
-            let bytes = self.here.all.get(key).map_or(0, |meta| meta.size);
+            let bytes = self.here.get(key).map_or(0, |facts| facts.size);
             self.note(|report| {
                 report.copied += 1;
                 report.bytes += bytes;
@@ -205,7 +211,7 @@ impl Run<'_> {
         let why = if let Some(parent) = parent.as_ref().filter(|parent| broken.contains(parent)) {
             Some(format!("{name} stands on {parent}, which isn't there"))
         } else {
-            let lost = |segment: &Segment| catalog.segment(*segment).is_none_or(|object| missing.contains(&object.key));
+            let lost = |segment: &Segment| catalog.segment(*segment).is_none_or(|object| missing.contains(&object.key()));
             let lost = choice::needs(catalog, backup).into_iter().find(lost);
             lost.map(|segment| format!("{name} needs segment {segment}, which isn't there"))
         };
@@ -215,11 +221,11 @@ impl Run<'_> {
             return Ok(false);
         }
         let keys = choice::parts(self.here, name);
-        let stranger = self.there.of_backup(name).find(|meta| !keys.contains(&meta.key));
+        let stranger = self.there.of_backup(name).map(|(key, _)| key).find(|key| !keys.contains(key));
         if let Some(stranger) = stranger {
-            let what = format!("\"{}\" is at {} alone", stranger.key, self.to.store().place());
+            let what = format!("\"{stranger}\" is at {} alone", self.to.store().place());
             let hint = "Whoever restores takes every part. Find out where it comes from, and delete it.";
-            self.fail(&stranger.key, Error::new(Code::Mismatch, what).hint(hint));
+            self.fail(&stranger, Error::new(Code::Mismatch, what).hint(hint));
             return Ok(false);
         }
         let parts: Vec<String> = keys
@@ -233,7 +239,7 @@ impl Run<'_> {
             return Ok(false);
         }
         failpoint::hit("copy.parts");
-        if !self.there.all.contains_key(&sentinel) && !self.options.dry_run {
+        if !self.there.has(&sentinel) && !self.options.dry_run {
             // Retired meanwhile, here or there: then it isn't wanted any more.
             match self.from.store().head(&sentinel).await {
                 Ok(_) => {}
@@ -245,7 +251,7 @@ impl Run<'_> {
                 return Ok(false);
             }
         }
-        let is_new = !self.there.all.contains_key(&sentinel);
+        let is_new = !self.there.has(&sentinel);
         let arrived = self.one(&sentinel).await;
         failpoint::hit("copy.sentinel");
         if arrived && is_new {
@@ -260,11 +266,10 @@ async fn lag(from: &Archive, to: &Archive) -> Result<Lag> {
     let here = Catalog::load(from).await?;
     let there = Objects::list(to).await?.sized(here.size);
     let has = |segment: &Segment| {
-        here.segment(*segment).is_some_and(|object| there.all.contains_key(&object.key)) || {
+        here.segment(*segment).is_some_and(|object| there.has(&object.key())) || {
             let is_it =
-                |key: &String| matches!(there.of(key), Object::Wal { file: WalFile::Segment(s), .. } if s == *segment);
-            let name = format!("{}{segment}", names::WAL);
-            there.all.range(name.clone()..).take_while(|(key, _)| key.starts_with(&name)).any(|(key, _)| is_it(key))
+                |key: &str| matches!(there.of(key), Object::Wal { file: WalFile::Segment(s), .. } if s == *segment);
+            there.below(&format!("{}{segment}", names::WAL)).any(|(key, _)| is_it(&key))
         }
     };
     let way = choice::way(&here);

@@ -11,6 +11,7 @@ use super::intent::RENEWAL;
 use super::{By, Gone, Group, Intent, Plan, Policy, WalGone, clock, plan, probe};
 use crate::archive::Archive;
 use crate::names::{self, BackupName, Object};
+use crate::objects::KeyMap;
 use crate::store::{Entry, Listing};
 
 /// How many objects are deleted at once.
@@ -32,7 +33,7 @@ pub enum Step<'a> {
     /// Old files of a timeline's log are gone.
     Wal(&'a WalGone),
     /// Sums of what had gone are gone.
-    Sums(&'a [(String, u64)]),
+    Sums(&'a KeyMap<u64>),
 }
 
 /// What deleting came to.
@@ -78,6 +79,8 @@ pub async fn delete(
     failpoint::hit("retain.intent");
     let mut claim = Claim { archive, by, intent: intent.clone(), before, renewed: Instant::now() };
     let mut settled = None;
+    // It may be long.
+    drop(first);
     for _ in 0..ATTEMPTS {
         let again = plan(archive, policy).await;
         let again = match again {
@@ -149,22 +152,31 @@ async fn all(
     // A chain that stays needs the log that would have gone with it.
     let wal: &[WalGone] = if outcome.spared > 0 { &[] } else { &plan.wal };
     for gone in wal {
-        let keys: Vec<String> = gone.keys.iter().map(|(_, key)| key.clone()).collect();
-        for some in keys.chunks(AT_ONCE) {
+        let mut keys = gone.keys.iter().map(|(key, _)| key);
+        loop {
+            let some: Vec<String> = keys.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                break;
+            }
             claim.renew().await?;
             outcome.changed = true;
-            remove(archive, some).await?;
+            remove(archive, &some).await?;
             failpoint::hit("retain.wal");
-            remove_sums(archive, some).await?;
+            remove_sums(archive, &some).await?;
             failpoint::hit("retain.wal_sums");
         }
         done(Step::Wal(gone))?;
     }
     if !plan.sums.is_empty() {
         outcome.changed = true;
-        for some in plan.sums.chunks(AT_ONCE) {
+        let mut keys = plan.sums.iter().map(|(key, _)| key);
+        loop {
+            let some: Vec<String> = keys.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                break;
+            }
             claim.renew().await?;
-            archive.store().delete(some.iter().map(|(key, _)| key.as_str())).await?;
+            remove(archive, &some).await?;
         }
         done(Step::Sums(&plan.sums))?;
     }

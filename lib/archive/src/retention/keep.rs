@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use flotilla::Result;
 
-use super::objects::Objects;
 use super::sound::Soundness;
 use super::{Policy, Reason, clock};
-use crate::catalog::{Backup, Catalog};
+use crate::catalog::{Backup, Catalog, WalObject};
 use crate::names::BackupName;
+use crate::objects::Objects;
 use crate::wal::{History, Timeline};
 
 /// What stays.
@@ -127,7 +127,8 @@ impl<'a> Keep<'a> {
     /// Whether the way's log goes on behind the beginning.
     fn is_young(&self, way: &History, begin: DateTime<Utc>) -> bool {
         let timelines: BTreeSet<Timeline> = way.spans().iter().map(|span| span.timeline).collect();
-        self.catalog.wal.iter().any(|(file, object)| timelines.contains(&file.timeline()) && object.written >= begin)
+        let is_young = |object: WalObject| timelines.contains(&object.file.timeline()) && object.written >= begin;
+        self.catalog.wal.iter().any(is_young)
     }
 
     fn is_on(&self, way: &History, backup: &Backup) -> bool {

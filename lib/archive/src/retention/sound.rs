@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flotilla::{Code, Result};
 
-use super::objects::Objects;
 use crate::Corrupt;
 use crate::archive::Archive;
 use crate::catalog::{Backup, Catalog};
 use crate::documents::{FileEntry, Visit, read_files};
 use crate::names::{self, BackupName, Object};
+use crate::objects::Objects;
 use crate::wal::History;
 
 /// Answers, each found out once.
@@ -54,9 +54,9 @@ impl<'a> Soundness<'a> {
 
     async fn has_all(&self, backup: &Backup) -> Result<bool> {
         let mut parts = BTreeSet::new();
-        for meta in self.objects.of_backup(&backup.name) {
-            if let Object::Part { name, .. } = self.objects.of(&meta.key) {
-                if meta.size == 0 {
+        for (key, facts) in self.objects.of_backup(&backup.name) {
+            if let Object::Part { name, .. } = self.objects.of(&key) {
+                if facts.size == 0 {
                     return Ok(false);
                 }
                 parts.insert(name);
@@ -64,10 +64,9 @@ impl<'a> Soundness<'a> {
         }
         // A part whose sums are there was written.
         let sums = names::sidecar(&names::part(&backup.name, ""));
-        let sums = sums.strip_suffix(".json").unwrap_or(&sums).to_owned();
-        let of_parts = self.objects.all.range(sums.clone()..).take_while(|(key, _)| key.starts_with(&sums));
-        let mut written = of_parts.filter_map(|(key, _)| names::sidecar_of(key));
-        if written.any(|part| !self.objects.all.contains_key(&part)) {
+        let of_parts = self.objects.below(sums.strip_suffix(".json").unwrap_or(&sums));
+        let mut written = of_parts.filter_map(|(key, _)| names::sidecar_of(&key));
+        if written.any(|part| !self.objects.has(&part)) {
             return Ok(false);
         }
         let control = parts.iter().any(|name| name.starts_with("pg_control.tar"));

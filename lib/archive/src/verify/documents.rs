@@ -49,7 +49,7 @@ async fn pinned(run: &Run) -> Result<()> {
     let Some(pin) = &run.pin else {
         // Whoever writes sums has pinned the archive before. A copy of WAL-G's objects has sums as well,
         // which don't say whose they are.
-        let mut sums = run.inventory.keys().filter_map(names::sidecar_of);
+        let mut sums = run.inventory.keys().filter_map(|key| names::sidecar_of(&key));
         if run.inventory.get(PIN).is_none()
             && let Some(key) = sums.find(|key| run.inventory.get(key).is_some())
             && object::sums(run, &key).await?.is_some_and(|sums| sums.system_identifier.is_some())

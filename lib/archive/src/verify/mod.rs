@@ -34,6 +34,7 @@ use futures_util::TryStreamExt as _;
 use crate::archive::{Archive, Pin};
 use crate::catalog::{Backup, Catalog};
 use crate::names::BackupName;
+use crate::objects::KeyMap;
 use crate::store::Listing;
 
 pub use finding::{Finding, Rule, Severity};
@@ -155,8 +156,8 @@ impl Run {
         }
         let memory = held(&self.memory);
         let known = |key: &str| {
-            self.inventory.get(key).is_some_and(|meta| {
-                memory.get(key).is_some_and(|seen| seen.is_of(meta) && seen.age(self.now) < self.options.recheck)
+            self.inventory.get(key).is_some_and(|facts| {
+                memory.get(key).is_some_and(|seen| seen.is_of(facts) && seen.age(self.now) < self.options.recheck)
             })
         };
         let sums = crate::names::sidecar(key);
@@ -170,12 +171,12 @@ impl Run {
 
     /// Notes that an object was read to its end.
     fn note(&self, key: &str, sum: crate::digest::Sum) {
-        let Some(meta) = self.inventory.get(key) else { return };
+        let Some(facts) = self.inventory.get(key) else { return };
         let mut shared = self.shared();
         shared.summary.read += 1;
-        shared.summary.read_bytes += meta.size;
+        shared.summary.read_bytes += facts.size;
         if !shared.faulty.contains(key) {
-            held(&self.memory).insert(key, Seen::now(meta, sum, self.now));
+            held(&self.memory).insert(key, Seen::now(facts, sum, self.now));
         }
     }
 
@@ -217,27 +218,29 @@ pub async fn verify(archive: &Archive, options: Options, memory: Memory, report:
     Ok(shared.summary)
 }
 
-/// What [`verify`] would read.
-pub async fn plan(archive: &Archive, options: Options, memory: Memory) -> Result<Vec<Planned>> {
+/// Hands what [`verify`] would read to `each`, by name; an error of it ends the plan.
+pub async fn plan(
+    archive: &Archive,
+    options: Options,
+    memory: Memory,
+    each: &mut (dyn FnMut(Planned) -> Result<()> + Send),
+) -> Result<()> {
     let run = prepare(archive, options, memory, Arc::new(|_| {})).await?;
-    let mut planned: Vec<Planned> = Vec::new();
-    let mut keys: Vec<String> = Vec::new();
+    let mut keys: KeyMap<()> = KeyMap::default();
     for backup in run.inventory.backups() {
         let (small, parts) = run.inventory.of_backup(backup);
         if parts.iter().chain(&small).any(|key| !run.is_known(key)) {
-            keys.extend(parts.into_iter().chain(small));
+            parts.iter().chain(&small).for_each(|key| keys.insert(key, ()));
         }
     }
-    keys.extend(segment::stretches(&run).into_iter().flat_map(segment::Stretch::keys));
-    keys.extend(run.inventory.others().filter(|key| !run.is_known(key)).map(str::to_owned));
-    keys.sort();
-    keys.dedup();
-    for key in keys {
-        let Some(meta) = run.inventory.get(&key) else { continue };
-        let last = held(&run.memory).get(&key).filter(|seen| seen.is_of(meta)).map(|seen| seen.at);
-        planned.push(Planned { bytes: meta.size, object: key, last });
+    segment::wanted(&run).into_iter().for_each(|object| keys.insert(&object.key(), ()));
+    run.inventory.others().filter(|key| !run.is_known(key)).for_each(|key| keys.insert(&key, ()));
+    for (key, ()) in keys.iter() {
+        let Some(facts) = run.inventory.get(&key) else { continue };
+        let last = held(&run.memory).get(&key).filter(|seen| seen.is_of(facts)).map(|seen| seen.at);
+        each(Planned { bytes: facts.size, object: key, last })?;
     }
-    Ok(planned)
+    Ok(())
 }
 
 async fn prepare(archive: &Archive, options: Options, memory: Memory, report: Report) -> Result<Run> {

@@ -34,24 +34,25 @@ pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
         let intent = retiring.as_ref();
         intent.is_some_and(|intent| intent.covers(&run.inventory.object(key)))
     };
-    let mut gone: BTreeSet<String> = run.inventory.keys().filter_map(names::sidecar_of).collect();
-    gone.extend(held(&run.memory).keys().filter(|key| names::sidecar_of(key).is_none()).map(str::to_owned));
-    gone.retain(|key| run.inventory.get(key).is_none());
+    let is_gone = |key: &String| !run.inventory.has(key);
+    let mut gone: BTreeSet<String> =
+        run.inventory.keys().filter_map(|key| names::sidecar_of(&key)).filter(is_gone).collect();
+    gone.extend(held(&run.memory).keys().filter(|key| names::sidecar_of(key).is_none()).filter(is_gone));
     for key in gone {
         absent(run, &key, is_retired(&key), standing).await?;
     }
     unfinished(run, &is_retired).await?;
     without_sums(run, standing).await?;
     for key in run.inventory.keys() {
-        match run.inventory.object(key) {
+        match run.inventory.object(&key) {
             Object::Unknown(key) => run.find(Finding::info(Rule::Unknown, &key, "it is no object of an archive")),
             Object::Own(key) if key.starts_with("flotilla/sums/") && names::sidecar_of(&key).is_none() => {
                 run.find(Finding::error(Rule::Damaged, &key, "its name is none that sums have"));
             }
             Object::Wal { file: file @ WalFile::Segment(_), .. }
-                if run.catalog.wal.get(&file).is_some_and(|object| object.key != key) =>
+                if run.catalog.wal.get(file).is_some_and(|object| object.key() != key) =>
             {
-                run.find(Finding::warning(Rule::Unfitting, key, "the segment is there in another packing, too"));
+                run.find(Finding::warning(Rule::Unfitting, &key, "the segment is there in another packing, too"));
             }
             _ => {}
         }
@@ -75,7 +76,7 @@ async fn absent(run: &Run, key: &str, is_retired: bool, standing: &[&Backup]) ->
         Object::Sentinel(name) => run.catalog.unfinished.contains(name),
         Object::Metadata(name) | Object::FilesMetadata(name) | Object::Part { backup: name, .. } => has_backup(name),
         Object::Wal { file, .. } => {
-            let in_other_packing = run.catalog.wal.contains_key(file);
+            let in_other_packing = run.catalog.wal.get(*file).is_some();
             !in_other_packing && file.number().is_none_or(|number| needs(run, standing, number))
         }
         Object::Own(_) => run.inventory.get(&names::sidecar(key)).is_some(),
@@ -147,13 +148,13 @@ async fn without_sums(run: &Run, standing: &[&Backup]) -> Result<()> {
         suspects.extend(without.into_iter().filter(|key| had(key) || (partly && !is_young(key))));
     }
     let pinned = run.inventory.get(super::documents::PIN).map(|pin| pin.modified);
-    let wal = || run.inventory.keys().filter(|key| matches!(run.inventory.object(key), Object::Wal { .. }));
-    let partly = wal().any(has);
-    for key in wal().filter(|key| !has(key)) {
+    let wal = || run.inventory.log().filter(|(key, _)| matches!(run.inventory.object(key), Object::Wal { .. }));
+    let partly = wal().any(|(key, _)| has(&key));
+    for (key, facts) in wal().filter(|(key, _)| !has(key)) {
         // What is older than the pin is WAL-G's: we write nothing without one.
-        let is_ours = run.inventory.get(key).zip(pinned).is_some_and(|(meta, pinned)| meta.modified >= pinned);
-        if had(key) || (partly && is_ours && !is_young(key)) {
-            suspects.push(key.to_owned());
+        let is_ours = pinned.is_some_and(|pinned| facts.modified >= pinned);
+        if had(&key) || (partly && is_ours && !is_young(&key)) {
+            suspects.push(key);
         }
     }
     for key in suspects {

@@ -6,6 +6,7 @@ use flotilla::error::Result;
 use flotilla::record::{Line, Record, Status};
 use flotilla::target::Target;
 use flotilla::{Context, clock};
+use flotilla_archive::objects::KeyMap;
 use flotilla_archive::retention::{Gone, Plan, Step, WalGone};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -148,15 +149,21 @@ fn wal(gone: &WalGone) -> RetentionLine {
     }
 }
 
-fn sums(gone: &[(String, u64)]) -> RetentionLine {
+fn sums(gone: &KeyMap<u64>) -> RetentionLine {
+    let (mut first, mut last, mut bytes) = (None, None, 0);
+    for (key, size) in gone.iter() {
+        bytes += size;
+        first.get_or_insert_with(|| key.clone());
+        last = Some(key);
+    }
     RetentionLine {
         action: Some("delete"),
         kind: Some("sums"),
-        object: gone.first().map(|(key, _)| key.clone()),
-        last_object: gone.last().map(|(key, _)| key.clone()),
+        object: first,
+        last_object: last,
         reason: Some("leftover"),
         objects: Some(gone.len() as u64),
-        bytes: Some(gone.iter().map(|(_, bytes)| bytes).sum()),
+        bytes: Some(bytes),
         ..RetentionLine::default()
     }
 }
