@@ -18,6 +18,19 @@ use crate::wait::until;
 /// Folders of the sandbox that belong to the servers' account.
 const FOLDERS: [&str; 6] = ["archive", "operator", "operator/home", "operator/tmp", "operator/state", "restored"];
 
+/// The run with the account's home, settings and passwords.
+pub(crate) fn operators(fleet: &Fleet, run: Run) -> Run {
+    let path = |name: &str| fleet.operator(name);
+    run.env("HOME", path("home"))
+        .env("TMPDIR", path("tmp"))
+        .env("XDG_STATE_HOME", path("state"))
+        .env("XDG_RUNTIME_DIR", path("state"))
+        .env("FLOTILLA_CONFIG", path("flotilla.toml"))
+        .env("PGPASSFILE", path("passwords"))
+        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin", tool::folder().display()))
+        .env("LOGNAME", "operator")
+}
+
 impl Fleet {
     /// Gives the topology a folder as its store of archives, with these lines in `[archive]`, and makes
     /// every server archive there. The servers must have `archive_mode` on, by [`crate::Builder::archiving`].
@@ -85,15 +98,7 @@ impl Fleet {
     pub fn program_as_operator<S: AsRef<OsStr>>(&self, program: &Path, args: impl IntoIterator<Item = S>) -> Run {
         let account = Account::server().expect("the servers' account");
         let run = Run::new(program).args(args).account(&account).folder(&self.operator("home"));
-        let path = |name: &str| self.operator(name);
-        run.env("HOME", path("home"))
-            .env("TMPDIR", path("tmp"))
-            .env("XDG_STATE_HOME", path("state"))
-            .env("XDG_RUNTIME_DIR", path("state"))
-            .env("FLOTILLA_CONFIG", path("flotilla.toml"))
-            .env("PGPASSFILE", path("passwords"))
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", tool::folder().display()))
-            .env("LOGNAME", "operator")
+        operators(self, run)
     }
 
     /// Ends the segment at hand and waits until the archive has all before it.

@@ -3,10 +3,14 @@
 mod copy;
 mod engine;
 mod fetch;
+mod full_disk;
+mod interrupted;
 mod logical;
 mod ls;
 mod push;
 mod retain;
+mod scale;
+mod segments;
 mod source;
 mod verify;
 mod walg;

@@ -281,7 +281,8 @@ fn marked(folder: &Path) -> io::Result<Option<PathBuf>> {
     }
 }
 
-/// Refuses when the disks can't hold the cluster, as large as it was.
+/// Refuses when the disks can't hold the cluster, as large as it was. What an earlier restore has left
+/// is cleared away first.
 fn room(folders: &[&Path], backup: &Backup) -> Result<()> {
     let needed = u64::try_from(backup.sentinel.data_catalog_size).unwrap_or(0);
     let (mut free, mut seen) = (0_u64, BTreeSet::new());
@@ -294,12 +295,21 @@ fn room(folders: &[&Path], backup: &Backup) -> Result<()> {
             let file_system = rustix::fs::statvfs(there).map_err(|e| stat(e.into()))?;
             free = free.saturating_add(file_system.f_bavail.saturating_mul(file_system.f_frsize));
         }
+        if folder.join(MARKER).is_file() {
+            free = free.saturating_add(occupied(folder));
+        }
     }
     if free < needed {
         let what = format!("{} needs {needed} bytes, and {free} are free; nothing was touched", backup.name);
         return Err(Error::refused(what).hint("Make room, or restore to another disk."));
     }
     Ok(())
+}
+
+/// The room that is taken by what lies in a folder, as far as that can be seen.
+fn occupied(folder: &Path) -> u64 {
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten();
+    files.filter_map(|entry| Some(entry.metadata().ok()?.blocks() * 512)).sum()
 }
 
 /// As root, everything is given to the folder's owner: no server runs as root.
