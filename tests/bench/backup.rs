@@ -172,7 +172,8 @@ fn segments(fleet: &Fleet, disk: &Sandbox) -> anyhow::Result<(PathBuf, Vec<Strin
     put(&data.join("global/pg_control"), &cluster.join("global/pg_control"))?;
     put(&data.join("PG_VERSION"), &cluster.join("PG_VERSION"))?;
     let now = fleet.psql(0, "SELECT pg_walfile_name(pg_current_wal_lsn())");
-    let names = fs::read_dir(data.join("pg_wal"))?.map(|entry| Ok(entry?.file_name().into_string().unwrap_or_default()));
+    let names =
+        fs::read_dir(data.join("pg_wal"))?.map(|entry| Ok(entry?.file_name().into_string().unwrap_or_default()));
     let mut names: Vec<String> = names.collect::<anyhow::Result<_>>()?;
     names.retain(|name| name.len() == 24 && *name < now);
     names.sort();

@@ -151,9 +151,7 @@ impl Other {
         let path = path.display().to_string();
         match self {
             Self::PgBackRest { of_segments, .. } => self.run(fleet, of_segments, &["archive-push", &path]),
-            Self::WalG { .. } => {
-                self.run(fleet, Path::new(""), &["wal-push", &path]).env("PGDATA", cluster)
-            }
+            Self::WalG { .. } => self.run(fleet, Path::new(""), &["wal-push", &path]).env("PGDATA", cluster),
         }
     }
 
@@ -190,11 +188,13 @@ fn s3(service: &ObjectStore) -> String {
         let line = of_writer.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
         line.trim_start_matches([' ', '=']).to_owned()
     };
+    let address = service.address();
+    let (host, port) = address.rsplit_once(':').unwrap_or((&address, "443"));
+    // It looks for an address in no certificate.
     format!(
-        "repo1-type=s3\nrepo1-s3-bucket=archive\nrepo1-s3-region=here\nrepo1-s3-endpoint={}\nrepo1-s3-uri-style=path\n\
-         repo1-storage-ca-file={}\nrepo1-s3-key={}\nrepo1-s3-key-secret={}\n",
-        service.endpoint(),
-        service.authority().display(),
+        "repo1-type=s3\nrepo1-s3-bucket=archive\nrepo1-s3-region=here\nrepo1-s3-endpoint={host}\nrepo1-s3-uri-style=path\n\
+         repo1-storage-host={host}\nrepo1-storage-port={port}\nrepo1-storage-verify-tls=n\nrepo1-s3-key={}\n\
+         repo1-s3-key-secret={}\n",
         value("aws_access_key_id"),
         value("aws_secret_access_key")
     )

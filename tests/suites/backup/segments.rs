@@ -22,7 +22,8 @@ fn cluster(fleet: &Fleet, mib: u32) -> (std::path::PathBuf, String) {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     };
     run("initdb", &["--no-sync", "--no-instructions", &format!("--wal-segsize={mib}")]);
-    let names = fs::read_dir(data.join("pg_wal")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names =
+        fs::read_dir(data.join("pg_wal")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let name = names.filter(|name| name.len() == 24).min().unwrap();
     (data, name)
 }

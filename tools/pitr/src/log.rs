@@ -106,8 +106,8 @@ impl Reader {
             return Err(Error::new(Code::NotFound, format!("segment {segment} is not in the archive"))
                 .hint("See what can be restored with `pitr coverage`."));
         };
-        let size = segment.size.bytes();
-        let read = self.archive.read(&object.key(), object.codec, move |content| {
+        let (size, key) = (segment.size.bytes(), object.key());
+        let read = self.archive.read(&key, object.codec, move |content| {
             let mut spooled = SpooledTempFile::new(HELD);
             let length = io::copy(&mut content.take(size + 1), &mut spooled)?;
             spooled.flush().map(|()| (spooled, length))
@@ -148,9 +148,9 @@ fn scan(
             .hint("`walg-wrap verify` looks at all of the archive.")
     };
     let again = |spooled: &mut SpooledTempFile| {
-        spooled.rewind().map_err(|e| {
-            Error::new(Code::Io, "a temporary file can't be read").hint("See TMPDIR.").source(e)
-        })
+        spooled
+            .rewind()
+            .map_err(|e| Error::new(Code::Io, "a temporary file can't be read").hint("See TMPDIR.").source(e))
     };
     again(content)?;
     // The following segment may be the first of a later timeline.

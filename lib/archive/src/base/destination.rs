@@ -247,7 +247,9 @@ fn vacant(folder: &Path) -> Result<()> {
         return Ok(());
     }
     let marked = marked(folder).map_err(|e| {
-        Error::new(Code::Io, format!("could not look at {}", folder.display())).hint("Look at what caused it.").source(e)
+        Error::new(Code::Io, format!("could not look at {}", folder.display()))
+            .hint("Look at what caused it.")
+            .source(e)
     })?;
     if let Some(data) = &marked
         && [folder, data].iter().any(|data| data.join(CONTROL).exists())

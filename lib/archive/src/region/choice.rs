@@ -50,10 +50,8 @@ pub(super) fn log(catalog: &Catalog, objects: &Objects) -> Vec<(WalFile, Codec)>
 
 /// The keys of a backup but for its sentinel: parts first, documents last.
 pub(super) fn parts(objects: &Objects, name: &BackupName) -> Vec<String> {
-    let mut keys: Vec<(bool, String)> = objects
-        .of_backup(name)
-        .map(|(key, _)| (!matches!(objects.of(&key), Object::Part { .. }), key))
-        .collect();
+    let mut keys: Vec<(bool, String)> =
+        objects.of_backup(name).map(|(key, _)| (!matches!(objects.of(&key), Object::Part { .. }), key)).collect();
     keys.sort();
     keys.into_iter().map(|(_, key)| key).collect()
 }

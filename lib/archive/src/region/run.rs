@@ -211,7 +211,8 @@ impl Run<'_> {
         let why = if let Some(parent) = parent.as_ref().filter(|parent| broken.contains(parent)) {
             Some(format!("{name} stands on {parent}, which isn't there"))
         } else {
-            let lost = |segment: &Segment| catalog.segment(*segment).is_none_or(|object| missing.contains(&object.key()));
+            let lost =
+                |segment: &Segment| catalog.segment(*segment).is_none_or(|object| missing.contains(&object.key()));
             let lost = choice::needs(catalog, backup).into_iter().find(lost);
             lost.map(|segment| format!("{name} needs segment {segment}, which isn't there"))
         };
