@@ -10,7 +10,7 @@ mod read;
 mod write;
 
 pub use pin::Pin;
-pub use read::Opened;
+pub use read::{Opened, Unpacked};
 pub use write::Sealed;
 
 use std::sync::Arc;

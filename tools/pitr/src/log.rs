@@ -107,7 +107,7 @@ impl Reader {
                 .hint("See what can be restored with `pitr coverage`."));
         };
         let (size, key) = (segment.size.bytes(), object.key());
-        let read = self.archive.read(&key, object.codec, move |content| {
+        let read = self.archive.unpack(&key, object.codec, move |content| {
             let mut spooled = SpooledTempFile::new(HELD);
             let length = io::copy(&mut content.take(size + 1), &mut spooled)?;
             spooled.flush().map(|()| (spooled, length))

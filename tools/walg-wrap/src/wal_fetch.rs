@@ -175,7 +175,7 @@ async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Re
     let folder = args.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut fetched = NamedTempFile::new_in(folder).map_err(unwritable.clone())?;
     let mut sink = fetched.reopen().map_err(unwritable.clone())?;
-    let read = archive.read(&key, codec, move |content| {
+    let read = archive.unpack(&key, codec, move |content| {
         let mut first = Vec::new();
         content.take(PAGE_SIZE as u64).read_to_end(&mut first)?;
         sink.write_all(&first)?;
@@ -183,12 +183,12 @@ async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Re
         let length = first.len() as u64 + rest;
         Ok((first, length))
     });
-    let (opened, (first, length)) = read.await?;
+    let (unpacked, (first, length)) = read.await?;
     check(file, &first, length, system)?;
     fetched.flush().map_err(unwritable.clone())?;
     fetched.persist(&args.path).map_err(|e| unwritable(e.error))?;
     body.size_bytes = Some(length);
-    body.compared = Some(opened.compared);
+    body.compared = Some(unpacked.compared);
     Ok(Some(body))
 }
 

@@ -190,10 +190,10 @@ async fn read_part(
 ) -> Result<(u64, bool)> {
     let shared = Arc::clone(extraction);
     let work = move |content: &mut dyn std::io::Read| shared.part(level, is_last, content);
-    match archive.read(&part.meta.key, part.codec, work).await {
-        Ok((opened, ())) => {
+    match archive.unpack(&part.meta.key, part.codec, work).await {
+        Ok((unpacked, ())) => {
             failpoint::hit("fetch.part");
-            Ok((opened.stored.bytes, opened.compared))
+            Ok((unpacked.stored.bytes, unpacked.compared))
         }
         Err(error) => Err(extraction.failure().unwrap_or(error)),
     }

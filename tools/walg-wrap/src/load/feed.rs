@@ -25,7 +25,7 @@ pub(super) async fn lay_out(archive: &Archive, dump: &FinishedDump, folder: &Pat
     for number in 1..=dump.dump.parts {
         let key = dump.name.part(number, dump.codec());
         let folder = folder.to_owned();
-        let read = archive.read(&key, dump.codec(), move |content| {
+        let read = archive.unpack(&key, dump.codec(), move |content| {
             read_members(content, &mut |member, content| {
                 if member.kind != Kind::File || !is_plain(&member.name) {
                     let what = format!("a member called {:?} is no file of pg_dump", member.name);
@@ -116,7 +116,7 @@ impl Feed {
         let (archive, codec, broken) = (self.archive.clone(), self.dump.codec(), Arc::clone(&self.broken));
         let key = self.dump.name.file(file, codec);
         self.flowing.spawn(async move {
-            let read = archive.read(&key, codec, move |content| {
+            let read = archive.unpack(&key, codec, move |content| {
                 let passed = io::copy(content, &mut pipe);
                 if passed.is_err() {
                     broken.lock().unwrap_or_else(PoisonError::into_inner).push(pipe);
