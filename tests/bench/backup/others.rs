@@ -120,7 +120,8 @@ impl Other {
     fn run(&self, fleet: &Fleet, config: &Path, args: &[&str]) -> Run {
         match self {
             Self::PgBackRest { program, .. } => {
-                let all = [&["--config", &config.display().to_string(), "--stanza", "s0"][..], args].concat();
+                let config = config.display().to_string();
+                let all = [&["--config", &config, "--stanza", "s0"][..], args].concat();
                 fleet.program_as_operator(program, all)
             }
             Self::WalG { program, settings } => {
