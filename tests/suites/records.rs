@@ -171,6 +171,14 @@ fn status(fleet: &mut Fleet, golden: &mut Golden) {
     until("pgbouncer listens", || folder.join(".s.PGSQL.6432").exists().then_some(()));
     let pooler = format!("[[poolers]]\nname = \"pool-a\"\nhost = \"{}\"\nport = 6432\n", folder.display());
     fleet.topology.rest.push_str(&pooler);
+    // A replica that the topology calls another region's: it follows, and that is all that is asked.
+    let standby = fleet.topology.shards[1].nodes.pop().expect("a replica");
+    let standby = format!(
+        "[[standby_clusters]]\nname = \"s1-west\"\nshard = \"s1\"\nstore = \"past\"\n\
+         [[standby_clusters.nodes]]\nname = \"s1-west-a\"\nhost = \"{}\"\nport = {}\n",
+        standby.host, standby.port
+    );
+    fleet.topology.rest.push_str(&standby);
     fleet.write_topology();
     // A pool is listed from its first use on.
     fleet.shardctl(["sql", "-t", "s0", "SELECT 1"]).run().ok();

@@ -5,6 +5,7 @@ mod changes;
 mod killed;
 mod refusals;
 mod routers;
+mod second_region;
 mod shells;
 mod story;
 

@@ -20,6 +20,7 @@ pub mod postgres;
 mod preflight;
 pub mod process;
 mod rendering;
+mod second_region;
 pub mod secrets;
 mod settings;
 mod show;

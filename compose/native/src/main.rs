@@ -28,6 +28,9 @@ enum Verb {
         /// The port that all others are counted from [default: 15000, or what the stack has]
         #[arg(long, value_name = "PORT")]
         base_port: Option<u16>,
+        /// With servers elsewhere that follow the shards by their archives; the stack keeps them
+        #[arg(long)]
+        second_region: bool,
     },
     /// Stop what `up` has started
     Down {
@@ -88,13 +91,15 @@ struct MemberArgs {
 impl StackArgs {
     fn which(self, base_port: Option<u16>) -> Result<Which> {
         let (state, cache) = (places::state(&self.name)?, places::cache()?);
-        Ok(Which { name: self.name, base_port, state, cache })
+        Ok(Which { name: self.name, base_port, state, cache, second_region: false })
     }
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
-        Verb::Up { stack, base_port } => stack.which(base_port).and_then(|which| up::up(&which)),
+        Verb::Up { stack, base_port, second_region } => {
+            stack.which(base_port).and_then(|which| up::up(&Which { second_region, ..which }))
+        }
         Verb::Down { stack, wipe } => stack.which(None).and_then(|which| down::down(&which, wipe)),
         Verb::Status { stack } => stack.which(None).and_then(|which| member::status(&which)),
         Verb::Start { stack, members } => stack.which(None).and_then(|which| member::start(&which, &members.names)),

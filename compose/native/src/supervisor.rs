@@ -74,6 +74,10 @@ impl<'a> Supervisor<'a> {
         for folder in [&service, &service.join("log"), &log] {
             files::folder(self.plan, folder, Owner::Servers, 0o755)?;
         }
+        if !service.join("run").exists() {
+            // A running supervisor would start it as soon as it sees it; `up` says when.
+            self.keep_down(&[member])?;
+        }
         let run = File::new(service.join("run"), script).owner(Owner::Servers).program();
         let log_run = File::new(service.join("log/run"), logger).owner(Owner::Servers).program();
         // Ten files of ten megabytes for each member.
@@ -143,6 +147,9 @@ impl<'a> Supervisor<'a> {
             change::done(self.plan, &member.name)?;
         }
         if !down.is_empty() {
+            // A supervisor that runs looks for new services every five seconds.
+            let seen = || down.iter().all(|member| is_supervised(&self.folder(&member.name)));
+            wait_until(Duration::from_secs(20), Duration::from_millis(20), seen);
             self.sv(&["up"], &down)?;
         }
         for member in members {

@@ -35,13 +35,13 @@ impl Part for Haproxy {
         }
         ports.push(("stats", plan.stats_port()));
         let member = |host: Host| Member {
-            certificate: Certificate {
+            certificate: Some(Certificate {
                 name: host.name.clone(),
                 names: vec![host.name.clone()],
                 addresses: vec![host.address.into()],
                 usage: Usage::Server,
                 owner: Owner::Servers,
-            },
+            }),
             name: host.name,
             role: "balancer".to_owned(),
             address: host.address,

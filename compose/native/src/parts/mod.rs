@@ -2,12 +2,16 @@
 //! and how it is seen to work. A new part is a new file and a line in [`all`].
 
 mod ask;
+mod copier;
 mod etcd;
 mod haproxy;
 mod minio;
 mod patroni;
 mod pgbouncer;
 mod redis;
+mod standby;
+
+pub(crate) use standby::second_topology;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -70,7 +74,16 @@ pub trait Part: Sync {
 
 /// Every part.
 pub fn all() -> &'static [&'static dyn Part] {
-    &[&etcd::Etcd, &redis::Redis, &minio::Minio, &patroni::Patroni, &pgbouncer::PgBouncer, &haproxy::Haproxy]
+    &[
+        &etcd::Etcd,
+        &redis::Redis,
+        &minio::Minio,
+        &patroni::Patroni,
+        &pgbouncer::PgBouncer,
+        &haproxy::Haproxy,
+        &copier::Copier,
+        &standby::Standby,
+    ]
 }
 
 /// What was renewed.
@@ -108,6 +121,10 @@ pub enum Stage {
     Pool,
     /// What clients' connections go through.
     Balance,
+    /// What carries archives to the second region.
+    Copy,
+    /// What follows from there.
+    SecondRegion,
 }
 
 /// One server process under supervision.
@@ -125,8 +142,8 @@ pub struct Member {
     pub stage: Stage,
     /// How long it may take to stop.
     pub patience: Duration,
-    /// The certificate it needs.
-    pub certificate: Certificate,
+    /// The certificate it needs; none where it only asks others.
+    pub certificate: Option<Certificate>,
 }
 
 /// A command line. Its environment is PATH, HOME, LANG and the stack's mark, never the caller's.

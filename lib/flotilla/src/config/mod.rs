@@ -6,11 +6,13 @@
 mod archive;
 mod discover;
 mod settings;
+mod standby;
 mod topology;
 mod validate;
 
 pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, StoreUrl};
 pub use settings::{Connect, HaproxySettings, MigrateSettings, PgbouncerSettings, Secrets, Users};
+pub use standby::StandbyCluster;
 pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shard};
 
 use std::path::{Path, PathBuf};
@@ -56,6 +58,9 @@ pub struct Config {
     /// Archives: how they are written, and where they lie.
     #[serde(default)]
     pub archive: Archive,
+    /// Clusters in other regions that follow the shards by their archives.
+    #[serde(default)]
+    pub standby_clusters: Vec<StandbyCluster>,
     /// The members of the consensus store.
     #[serde(default)]
     pub etcd: Vec<Etcd>,

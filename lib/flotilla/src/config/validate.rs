@@ -27,7 +27,8 @@ pub(super) fn check(config: &Config) -> Result<()> {
         }
     }
     initial_buckets(config)?;
-    super::archive::check(config)
+    super::archive::check(config)?;
+    super::standby::check(config)
 }
 
 pub(super) fn name(at: &dyn std::fmt::Display, what: &str, name: &str) -> Result<()> {
@@ -51,7 +52,11 @@ fn names_are_unique(config: &Config) -> Result<()> {
     let balancers = config.balancers.iter().map(|b| ("balancer", &b.name));
     let etcd = config.etcd.iter().map(|e| ("etcd", &e.name));
     let redis = config.redis.iter().map(|r| ("redis", &r.name));
-    for (kind, target) in shards.chain(nodes).chain(poolers).chain(balancers).chain(etcd).chain(redis) {
+    let standbys = config.standby_clusters.iter().flat_map(|cluster| {
+        let nodes = cluster.nodes.iter().map(|node| ("standby cluster's node", &node.name));
+        std::iter::once(("standby cluster", &cluster.name)).chain(nodes)
+    });
+    for (kind, target) in shards.chain(nodes).chain(poolers).chain(balancers).chain(etcd).chain(redis).chain(standbys) {
         name(&at, kind, target)?;
         if let Some(other) = seen.insert(target.clone(), kind) {
             return Err(Error::config(format!("{at}: the name \"{target}\" is both a {other} and a {kind}"))
@@ -64,7 +69,8 @@ fn names_are_unique(config: &Config) -> Result<()> {
 /// Two nodes at one address would be one server counted twice.
 fn addresses_are_unique(config: &Config) -> Result<()> {
     let mut seen: HashMap<(String, u16), &str> = HashMap::new();
-    for node in config.shards.iter().flat_map(|s| &s.nodes) {
+    let standbys = config.standby_clusters.iter().flat_map(|cluster| &cluster.nodes);
+    for node in config.shards.iter().flat_map(|s| &s.nodes).chain(standbys) {
         let host = node.hostaddr.map_or_else(|| node.host.clone(), |a| a.to_string());
         if let Some(other) = seen.insert((host.clone(), node.port), &node.name) {
             return Err(Error::config(format!(
