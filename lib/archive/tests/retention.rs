@@ -162,7 +162,15 @@ impl World {
     }
 
     fn policy(&self, now: DateTime<Utc>) -> Policy {
-        Policy { full: self.full, days: self.days, least: self.least, garbage_after: Duration::from_hours(24), now }
+        Policy {
+            full: self.full,
+            days: self.days,
+            dumps: None,
+            dump_days: None,
+            least: self.least,
+            garbage_after: Duration::from_hours(24),
+            now,
+        }
     }
 }
 

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::catalog::{Backup, Catalog};
-use crate::names::{BackupName, Object, sidecar_of};
+use crate::names::{BackupName, DumpName, Object, sidecar_of};
 use crate::retention::Objects;
-use crate::wal::{History, Segment, Timeline};
+use crate::wal::{History, Segment};
 
 /// Restore points.
 const POINTS: &str = "flotilla/points/";
 
-/// Backups with everything that they stand on, the full ones first. One whose chain is broken can't be
-/// restored here, so it isn't worth copying.
+/// Backups with everything that they stand on, the full ones first. One whose chain is broken, or unproven,
+/// can't be restored here, so it isn't worth copying.
 pub(super) fn backups(catalog: &Catalog) -> Vec<&Backup> {
     catalog.backups.iter().filter(|backup| catalog.chain(backup).is_ok()).collect()
 }
@@ -61,24 +61,20 @@ pub(super) fn points(objects: &Objects) -> Vec<String> {
     objects.all.keys().filter(|key| key.starts_with(POINTS) && sidecar_of(key).is_none()).cloned().collect()
 }
 
-/// The segments that a backup needs to become consistent.
+/// Finished dumps, each with its objects but for its document.
+pub(super) fn dumps(objects: &Objects) -> Vec<(DumpName, Vec<String>)> {
+    let names: BTreeSet<DumpName> = objects.all.keys().filter_map(|key| DumpName::of_key(key)).collect();
+    let finished = names.into_iter().filter(|name| objects.all.contains_key(&name.document()));
+    let with_keys = finished.map(|name| {
+        let keys = objects.of_dump(&name).map(|meta| meta.key.clone());
+        let keys = keys.filter(|key| *key != name.document()).collect();
+        (name, keys)
+    });
+    with_keys.collect()
+}
+
+/// The segments that a backup needs to become consistent. It ends on the timeline on which it began.
 pub(super) fn needs(catalog: &Catalog, backup: &Backup) -> Vec<Segment> {
-    let way = catalog.way_to(backup.timeline()).unwrap_or_else(|| History::first(backup.timeline()));
+    let way = History::first(backup.timeline());
     way.segments(backup.sentinel.start_lsn, backup.sentinel.finish_lsn, catalog.size).collect()
-}
-
-/// The segments on the way to the newest timeline, from the oldest backup on.
-pub(super) fn way(catalog: &Catalog) -> Vec<Segment> {
-    let Some(timeline) = catalog.latest_timeline() else { return Vec::new() };
-    let way = catalog.way_to(timeline).unwrap_or_else(|| History::first(timeline));
-    let numbers: BTreeSet<u64> = catalog.wal.keys().filter_map(|file| segment(*file)).map(|s| s.number).collect();
-    let from = backups(catalog).iter().map(|backup| backup.needs(catalog.size).0.number).min().unwrap_or(0);
-    numbers.range(from..).map(|number| way.segment(*number, catalog.size)).collect()
-}
-
-fn segment(file: crate::wal::WalFile) -> Option<Segment> {
-    match file {
-        crate::wal::WalFile::Segment(segment) if segment.timeline > Timeline(0) => Some(segment),
-        _ => None,
-    }
 }

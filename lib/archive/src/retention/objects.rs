@@ -6,7 +6,7 @@ use flotilla::Result;
 use futures_util::TryStreamExt as _;
 
 use crate::archive::Archive;
-use crate::names::{self, BackupName, Object};
+use crate::names::{self, BackupName, DumpName, Object};
 use crate::store::{Entry, Listing, Meta};
 use crate::wal::SegmentSize;
 
@@ -28,6 +28,21 @@ impl Objects {
         Ok(Self { all, size: SegmentSize::DEFAULT })
     }
 
+    /// Those of one backup but for its sentinel, and the sums of its parts.
+    pub(crate) async fn of_one(archive: &Archive, name: &BackupName) -> Result<Self> {
+        let sums = names::sidecar(&names::part(name, ""));
+        let mut all = BTreeMap::new();
+        for folder in [format!("{}{name}/", names::BACKUPS), sums.strip_suffix(".json").unwrap_or(&sums).to_owned()] {
+            let mut entries = archive.store().list(Listing::of(folder));
+            while let Some(entry) = entries.try_next().await? {
+                if let Entry::Object(meta) = entry {
+                    all.insert(meta.key.clone(), meta);
+                }
+            }
+        }
+        Ok(Self { all, size: SegmentSize::DEFAULT })
+    }
+
     /// The same, read as names of segments of this size.
     pub(crate) fn sized(self, size: SegmentSize) -> Self {
         Self { size, ..self }
@@ -35,6 +50,13 @@ impl Objects {
 
     pub(crate) fn of(&self, key: &str) -> Object {
         Object::of(key, self.size)
+    }
+
+    /// Everything of a logical dump.
+    pub(crate) fn of_dump<'a>(&'a self, name: &DumpName) -> impl Iterator<Item = &'a Meta> {
+        let folder = name.prefix();
+        let from = self.all.range(folder.clone()..);
+        from.take_while(move |(key, _)| key.starts_with(&folder)).map(|(_, meta)| meta)
     }
 
     /// What the layout names of a backup, without its sentinel. What else lies in its folder isn't its.

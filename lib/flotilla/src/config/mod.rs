@@ -9,7 +9,7 @@ mod settings;
 mod topology;
 mod validate;
 
-pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, StoreUrl};
+pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, KeyTransform, StoreUrl};
 pub use settings::{Connect, HaproxySettings, MigrateSettings, PgbouncerSettings, Secrets, Users};
 pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shard};
 
