@@ -27,7 +27,7 @@ pub(crate) fn operators(fleet: &Fleet, run: Run) -> Run {
         .env("XDG_RUNTIME_DIR", path("state"))
         .env("FLOTILLA_CONFIG", path("flotilla.toml"))
         .env("PGPASSFILE", path("passwords"))
-        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin", tool::folder().display()))
+        .env("PATH", format!("{}{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin", tool::folder().display(), beside_wal_g()))
         .env("LOGNAME", "operator")
 }
 
@@ -35,6 +35,13 @@ impl Fleet {
     /// Gives the topology a folder as its store of archives, with these lines in `[archive]`, and makes
     /// every server archive there. The servers must have `archive_mode` on, by [`crate::Builder::archiving`].
     pub fn archive(&mut self, settings: &str) -> PathBuf {
+        let store = self.archive_by_hand(settings);
+        self.command_archiving();
+        store
+    }
+
+    /// The same, and no server archives by itself.
+    pub fn archive_by_hand(&mut self, settings: &str) -> PathBuf {
         let store = self.path().join("archive");
         self.archive_at(
             settings,
@@ -54,6 +61,7 @@ impl Fleet {
             account.own(file).expect("a file of the servers");
         }
         self.archive_at(settings, &service.toml(path, "writer"));
+        self.command_archiving();
     }
 
     fn archive_at(&mut self, settings: &str, store: &str) {
@@ -66,12 +74,22 @@ impl Fleet {
         let engine = if settings.contains("engine") { "" } else { "engine = \"embedded\"\n" };
         // Writing to a string doesn't fail.
         let _ = write!(self.topology.rest, "\n[archive]\n{engine}{settings}\n{store}");
+        self.share_topology();
+    }
+
+    /// Writes the topology, and a copy of it and of the passwords for the servers' account.
+    pub fn share_topology(&mut self) {
         self.write_topology();
+        let account = Account::server().expect("the servers' account");
         for file in ["flotilla.toml", "passwords"] {
             let copy = self.operator(file);
             fs::copy(self.path().join(file), &copy).expect("a copy for the servers' account");
             account.own(&copy).expect("a file of the servers");
         }
+    }
+
+    /// Makes every server archive.
+    fn command_archiving(&mut self) {
         let walg_wrap = tool::binary("walg-wrap");
         let config = self.operator("flotilla.toml");
         for shard in &mut self.shards {
@@ -135,4 +153,11 @@ impl Fleet {
         });
         server
     }
+}
+
+/// Where WAL-G is, to be said in a PATH; nothing where it isn't.
+fn beside_wal_g() -> String {
+    let path = flotilla::env::var("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).find(|folder| folder.join("wal-g").is_file());
+    found.map_or_else(String::new, |folder| format!(":{}", folder.display()))
 }

@@ -2,14 +2,18 @@
 //! WAL, and the ways between timelines. Contents are [`crate::archive`]'s business.
 
 mod chain;
+mod coming;
 mod dumps;
 mod load;
 mod timelines;
 mod wal;
+mod whole;
 
 pub use chain::Broken;
+pub use coming::Coming;
 pub use dumps::{Dumps, FinishedDump};
 pub use wal::{WalFiles, WalObject};
+pub(crate) use whole::lack;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,11 +31,13 @@ pub struct Catalog {
     pub size: SegmentSize,
     /// The backups that can be read, the one that began first is first.
     pub backups: Vec<Backup>,
+    /// Those of them that WAL-G made for a push which has not proven them.
+    pub unproven: BTreeSet<BackupName>,
     /// Backups with a sentinel or `metadata.json` that can't be understood, and why.
     pub unreadable: Vec<(BackupName, String)>,
     /// Backups without a sentinel: begun and never finished, or being made right now.
     pub unfinished: BTreeSet<BackupName>,
-    /// Files of the WAL.
+    /// Files of the WAL; of one that is there in several packings, the one that is read first.
     pub wal: WalFiles,
     /// The ways to timelines whose history file is there.
     pub histories: BTreeMap<Timeline, History>,
@@ -94,6 +100,12 @@ impl Catalog {
     /// The newest backup, by when it began.
     pub fn newest(&self) -> Option<&Backup> {
         self.backups.last()
+    }
+
+    /// The newest that is proven, with all that it stands on.
+    pub fn newest_proven(&self) -> Option<&Backup> {
+        let is_proven = |backup: &&Backup| !matches!(self.chain(backup), Err(Broken::Unproven(_)));
+        self.backups.iter().rev().find(is_proven)
     }
 
     /// The cluster that everything must be of: the one that the archive is pinned to, unless every backup

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::Archive;
 use crate::digest::Sum;
-use crate::names::{self, BackupName, Object};
+use crate::names::{self, BackupName, DumpName, Object};
 use crate::store::{Entry, Listing, Meta};
 use crate::wal::SegmentSize;
 
@@ -56,11 +56,22 @@ pub(crate) struct Objects {
 
 impl Objects {
     pub(crate) async fn list(archive: &Archive) -> Result<Self> {
+        Self::list_below(archive, &[""]).await
+    }
+
+    /// Those of one backup but for its sentinel, and the sums of its parts.
+    pub(crate) async fn of_one(archive: &Archive, name: &BackupName) -> Result<Self> {
+        Self::list_below(archive, &[&format!("{}{name}/", names::BACKUPS), &sums_of_parts(name)]).await
+    }
+
+    async fn list_below(archive: &Archive, prefixes: &[&str]) -> Result<Self> {
         let mut all = KeyMap::default();
-        let mut entries = archive.store().list(Listing::of(""));
-        while let Some(entry) = entries.try_next().await? {
-            if let Entry::Object(meta) = entry {
-                all.insert(&meta.key, Facts::of(&meta));
+        for prefix in prefixes {
+            let mut entries = archive.store().list(Listing::of(*prefix));
+            while let Some(entry) = entries.try_next().await? {
+                if let Entry::Object(meta) = entry {
+                    all.insert(&meta.key, Facts::of(&meta));
+                }
             }
         }
         Ok(Self { all, size: SegmentSize::DEFAULT })
@@ -103,4 +114,26 @@ impl Objects {
         let inside = self.below(&format!("{}{name}/", names::BACKUPS));
         inside.filter(|(key, _)| self.of(key).backup().is_some())
     }
+
+    /// The sums of a backup's parts. A part whose sums are there was written.
+    pub(crate) fn parts_sums(&self, name: &BackupName) -> impl Iterator<Item = (String, &Facts)> {
+        self.below(&sums_of_parts(name))
+    }
+
+    /// Everything of a logical dump.
+    pub(crate) fn of_dump(&self, name: &DumpName) -> impl Iterator<Item = (String, &Facts)> {
+        self.below(&name.prefix())
+    }
+
+    /// Everything of logical dumps, each with the dump that it is of.
+    pub(crate) fn of_dumps(&self) -> impl Iterator<Item = (DumpName, &Facts)> {
+        let inside = self.below(&DumpName::folder());
+        inside.filter_map(|(key, facts)| DumpName::of_key(&key).map(|name| (name, facts)))
+    }
+}
+
+/// What the sums of all parts of a backup begin with.
+fn sums_of_parts(name: &BackupName) -> String {
+    let sums = names::sidecar(&names::part(name, ""));
+    sums.strip_suffix(".json").unwrap_or(&sums).to_owned()
 }

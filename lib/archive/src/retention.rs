@@ -10,6 +10,7 @@
 
 mod clock;
 mod delete;
+mod dumps;
 mod footing;
 mod intent;
 mod keep;
@@ -19,7 +20,7 @@ mod probe;
 mod sound;
 
 pub use delete::{Outcome, Step, delete};
-pub use footing::check_footing;
+pub use footing::{check_dump_footing, check_footing};
 pub use intent::{By, Intent};
 pub use plan::{Gone, Group, Kept, Plan, WalGone, plan};
 pub use policy::{Policy, Reason};

@@ -55,10 +55,27 @@ impl Archive {
         F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
     {
         let (body, sums) = tokio::try_join!(async { Ok(self.store().get(key).await?) }, self.sums(key))?;
+        self.unpack_body(key, codec, body, sums, work).await
+    }
+
+    /// The same of a body that is there already, and its sums where they are known.
+    pub async fn unpack_body<T, F>(
+        &self,
+        key: &str,
+        codec: Codec,
+        body: Body,
+        sums: Option<Sidecar>,
+        work: F,
+    ) -> Result<(Unpacked, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
+    {
         read_with(key, codec, body, sums, self.key.clone(), work).await
     }
 
-    /// The same, and sums the content, too: that takes as long as unpacking it.
+    /// Reads an object's content as [`Archive::unpack`] does, and sums the content, too: that takes as long as
+    /// unpacking it.
     pub async fn read<T, F>(&self, key: &str, codec: Codec, work: F) -> Result<(Opened, T)>
     where
         T: Send + 'static,

@@ -29,11 +29,13 @@ impl WalObject {
     }
 }
 
-/// Files of the WAL by their names; of one that is there twice, the packing that is read first. There may
-/// be a million segments, so one takes 32 bytes.
+/// Files of the WAL by their names; of one that is there in several packings, the one that is read first.
+/// There may be a million segments, so one takes 32 bytes.
 #[derive(Default)]
 pub struct WalFiles {
     size: SegmentSize,
+    /// Packings in the order in which they are looked for.
+    packings: Vec<Codec>,
     segments: BTreeMap<Timeline, Vec<Entry>>,
     others: BTreeMap<WalFile, WalObject>,
 }
@@ -46,12 +48,12 @@ struct Entry {
 }
 
 impl WalFiles {
-    pub(super) fn new(size: SegmentSize) -> Self {
-        Self { size, ..Self::default() }
+    pub(super) fn new(size: SegmentSize, packings: Vec<Codec>) -> Self {
+        Self { size, packings, ..Self::default() }
     }
 
     pub(super) fn insert(&mut self, object: WalObject) {
-        let rank = |codec| Codec::PROBED.iter().position(|known| *known == codec);
+        let rank = |codec| self.packings.iter().position(|known| *known == codec);
         let WalFile::Segment(segment) = object.file else {
             if self.others.get(&object.file).is_none_or(|known| rank(object.codec) < rank(known.codec)) {
                 self.others.insert(object.file, object);

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::catalog::{Backup, Catalog};
 use crate::codec::Codec;
-use crate::names::{self, BackupName, Object, sidecar_of};
+use crate::names::{self, BackupName, DumpName, Object, sidecar_of};
 use crate::objects::Objects;
 use crate::wal::{History, Segment, WalFile};
 
 /// Restore points.
 const POINTS: &str = "flotilla/points/";
 
-/// Backups with everything that they stand on, the full ones first. One whose chain is broken can't be
-/// restored here, so it isn't worth copying.
+/// Backups with everything that they stand on, the full ones first. One whose chain is broken, or unproven,
+/// can't be restored here, so it isn't worth copying.
 pub(super) fn backups(catalog: &Catalog) -> Vec<&Backup> {
     catalog.backups.iter().filter(|backup| catalog.chain(backup).is_ok()).collect()
 }
@@ -61,20 +61,19 @@ pub(super) fn points(objects: &Objects) -> Vec<String> {
     objects.below(POINTS).map(|(key, _)| key).filter(|key| sidecar_of(key).is_none()).collect()
 }
 
-/// The segments that a backup needs to become consistent.
-pub(super) fn needs(catalog: &Catalog, backup: &Backup) -> Vec<Segment> {
-    let way = catalog.way_to(backup.timeline()).unwrap_or_else(|| History::first(backup.timeline()));
-    way.segments(backup.sentinel.start_lsn, backup.sentinel.finish_lsn, catalog.size).collect()
+/// Finished dumps, each with its objects but for its document.
+pub(super) fn dumps(objects: &Objects) -> Vec<(DumpName, Vec<String>)> {
+    let names: BTreeSet<DumpName> = objects.of_dumps().map(|(name, _)| name).collect();
+    let finished = names.into_iter().filter(|name| objects.has(&name.document()));
+    let with_keys = finished.map(|name| {
+        let keys = objects.of_dump(&name).map(|(key, _)| key).filter(|key| *key != name.document()).collect();
+        (name, keys)
+    });
+    with_keys.collect()
 }
 
-/// The segments on the way to the newest timeline, from the oldest backup on.
-pub(super) fn way(catalog: &Catalog) -> Vec<Segment> {
-    let Some(timeline) = catalog.latest_timeline() else { return Vec::new() };
-    let way = catalog.way_to(timeline).unwrap_or_else(|| History::first(timeline));
-    let from = backups(catalog).iter().map(|backup| backup.needs(catalog.size).0.number).min().unwrap_or(0);
-    let mut numbers: Vec<u64> = catalog.wal.segments().map(|(segment, _)| segment.number).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    let wanted = numbers.into_iter().filter(|number| *number >= from);
-    wanted.map(|number| way.segment(number, catalog.size)).collect()
+/// The segments that a backup needs to become consistent. It ends on the timeline on which it began.
+pub(super) fn needs(catalog: &Catalog, backup: &Backup) -> Vec<Segment> {
+    let way = History::first(backup.timeline());
+    way.segments(backup.sentinel.start_lsn, backup.sentinel.finish_lsn, catalog.size).collect()
 }

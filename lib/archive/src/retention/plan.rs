@@ -8,30 +8,30 @@ use flotilla::{Code, Error, Result};
 
 use super::keep::{Keep, decide};
 use super::sound::Soundness;
-use super::{Intent, Policy, Reason, clock};
+use super::{Intent, Policy, Reason, clock, dumps};
 use crate::archive::Archive;
 use crate::catalog::Catalog;
-use crate::names::{self, BackupName, Object};
+use crate::names::{self, BackupName, DumpName, Object};
 use crate::objects::{KeyMap, Objects};
 use crate::wal::{Segment, SegmentSize, Timeline};
 
-/// A backup that stays.
+/// A backup, or a dump, that stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct Kept<N = BackupName> {
     /// Its name.
-    pub name: BackupName,
+    pub name: N,
     /// Why.
     pub reason: Reason,
     /// When it ended; of one that can't be understood or isn't finished, unknown.
     pub finished: Option<DateTime<Utc>>,
 }
 
-/// A backup that goes.
+/// A backup, or a dump, that goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gone {
+pub struct Gone<N = BackupName> {
     /// Its name.
-    pub name: BackupName,
-    /// The keys of its objects: the sentinel first, where there is one.
+    pub name: N,
+    /// The keys of its objects: the sentinel or the document first, where there is one.
     pub keys: Vec<String>,
     /// Their size in bytes.
     pub bytes: u64,
@@ -70,6 +70,12 @@ pub struct Plan {
     pub groups: Vec<Group>,
     /// Backups that were never finished, or whose deletion was cut off.
     pub garbage: Vec<Gone>,
+    /// Logical dumps that stay, the oldest first.
+    pub kept_dumps: Vec<Kept<DumpName>>,
+    /// Logical dumps that go.
+    pub dumps: Vec<Gone<DumpName>>,
+    /// Those that were never finished, or whose deletion was cut off.
+    pub dump_garbage: Vec<Gone<DumpName>>,
     /// The log that goes.
     pub wal: Vec<WalGone>,
     /// The keys of sums whose objects were deleted earlier, and their size.
@@ -87,7 +93,8 @@ pub struct Plan {
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.garbage.is_empty() && self.wal.is_empty() && self.sums.is_empty()
+        let dumps = self.dumps.is_empty() && self.dump_garbage.is_empty();
+        self.groups.is_empty() && self.garbage.is_empty() && dumps && self.wal.is_empty() && self.sums.is_empty()
     }
 }
 
@@ -123,7 +130,9 @@ pub async fn plan(archive: &Archive, policy: &Policy) -> Result<Plan> {
         return Err(Error::refused("no full backup in the archive can be restored; nothing was touched")
             .hint("`walg-wrap verify` says why. Take a new one with `walg-wrap push` before old ones go."));
     }
-    plan.sums = sums(&objects, &catalog, &keep, &plan);
+    let decided = dumps::decide(archive, &objects, policy, intent.as_ref()).await?;
+    (plan.kept_dumps, plan.dumps, plan.dump_garbage) = (decided.kept, decided.gone, decided.garbage);
+    plan.sums = sums(&objects, &catalog, &keep, &plan, &decided.seen);
     let strangers = objects.iter().filter(|(key, _)| matches!(objects.of(key), Object::Unknown(_)));
     plan.unknown = strangers.map(|(key, facts)| (key, facts.size)).collect();
     Ok(plan)
@@ -252,7 +261,7 @@ fn extra(name: &str, size: SegmentSize) -> Option<(u64, Timeline, String)> {
 }
 
 /// Sums of objects that went before, by this code or by WAL-G, which knows no sums.
-fn sums(objects: &Objects, catalog: &Catalog, keep: &Keep, plan: &Plan) -> KeyMap<u64> {
+fn sums(objects: &Objects, catalog: &Catalog, keep: &Keep, plan: &Plan, dumps: &[DumpName]) -> KeyMap<u64> {
     let needed = keep.needed();
     let is_known = |name: &BackupName| {
         catalog.backup(name).is_some()
@@ -270,6 +279,7 @@ fn sums(objects: &Objects, catalog: &Catalog, keep: &Keep, plan: &Plan) -> KeyMa
             Object::Wal { file, .. } => {
                 file.number().is_some_and(|number| number < plan.wal_before && !needed.contains(&number))
             }
+            Object::Own(key) => DumpName::of_key(&key).is_some_and(|name| !dumps.contains(&name)),
             other => other.backup().is_some_and(|name| is_garbage(name) || !is_known(name)),
         };
         if is_old {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use flotilla::Result;
 
 use crate::archive::Archive;
-use crate::names::{self, BackupName, Object};
+use crate::names::{self, BackupName, DumpName, Object};
 use crate::objects::{Facts, Objects};
 use crate::wal::{Segment, SegmentSize, WalFile};
 
@@ -69,6 +70,11 @@ impl Inventory {
             Object::Wal { file: WalFile::Segment(segment), .. } => Some((segment, key, facts)),
             _ => None,
         })
+    }
+
+    /// Of each object of a logical dump, the dump and when the object was written.
+    pub(super) fn dumps(&self) -> impl Iterator<Item = (DumpName, DateTime<Utc>)> {
+        self.objects.of_dumps().map(|(name, facts)| (name, facts.modified))
     }
 
     /// Files of the log that are no segments, WAL-G's extras, and objects of ours but for sums.

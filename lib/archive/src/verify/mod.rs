@@ -16,6 +16,7 @@ mod inventory;
 mod members;
 mod object;
 mod part;
+mod proof;
 mod records;
 mod remembered;
 mod segment;
@@ -33,6 +34,7 @@ use futures_util::TryStreamExt as _;
 
 use crate::archive::{Archive, Pin};
 use crate::catalog::{Backup, Catalog};
+use crate::digest::Passed;
 use crate::names::BackupName;
 use crate::objects::KeyMap;
 use crate::store::Listing;
@@ -51,6 +53,8 @@ pub struct Options {
     pub everything: bool,
     /// A backup without a sentinel is remarkable when nothing was added to it for so long.
     pub unfinished_after: Duration,
+    /// Backups that WAL-G made for a push that was cut off get their sums, where all of it is sound.
+    pub prove: bool,
 }
 
 /// What verification came to.
@@ -70,6 +74,8 @@ pub struct Summary {
     pub segments: u64,
     /// Objects that the store didn't give: nothing is known of them.
     pub unchecked: u64,
+    /// Backups that were unproven and are proven now.
+    pub proven: u64,
     /// Findings by severity.
     pub findings: BTreeMap<Severity, u64>,
 }
@@ -123,6 +129,8 @@ struct Shared {
     faulty: BTreeSet<String>,
     /// Objects that were there and are missed: they are remembered until nobody needs them.
     lost: BTreeSet<String>,
+    /// What was read of backups that are to be proven: as stored, and unpacked.
+    proofs: BTreeMap<String, (Passed, Passed)>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -151,7 +159,7 @@ impl Run {
 
     /// Whether the object, and the sums beside it, were read before, not too long ago, and haven't changed.
     fn is_known(&self, key: &str) -> bool {
-        if self.options.everything {
+        if self.options.everything || self.is_to_be_proven(key) {
             return false;
         }
         let memory = held(&self.memory);
@@ -162,6 +170,21 @@ impl Run {
         };
         let sums = crate::names::sidecar(key);
         known(key) && (self.inventory.get(&sums).is_none() || known(&sums))
+    }
+
+    /// Whether it is of a backup that is unproven and is to be proven.
+    fn is_to_be_proven(&self, key: &str) -> bool {
+        let is_unproven = |name: &BackupName| self.catalog.unproven.contains(name);
+        self.options.prove && self.inventory.object(key).backup().is_some_and(is_unproven)
+    }
+
+    /// Keeps what was read of an object whose backup is to be proven.
+    fn keep_proof(&self, key: &str, stored: Passed, content: Option<Passed>) {
+        if self.is_to_be_proven(key)
+            && let Some(content) = content
+        {
+            self.shared().proofs.insert(key.to_owned(), (stored, content));
+        }
     }
 
     /// What the object was when it was read before.
@@ -277,6 +300,9 @@ async fn whole(run: &Run) -> Result<()> {
     object::others(run).await?;
     let standing = standing(run).await?;
     timeline::check(run, &standing).await?;
+    if run.options.prove {
+        proof::write(run).await?;
+    }
     strays::check(run, &standing).await
 }
 

@@ -1,16 +1,17 @@
 //! What is there and shouldn't be, and what was there and should be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use flotilla::Result;
 
-use super::{Finding, Rule, Run, held};
-use crate::catalog::Backup;
+use super::{Finding, Rule, Run, held, object};
+use crate::catalog::{Backup, WalObject};
+use crate::codec::Codec;
+use crate::digest::Passed;
 use crate::names::{self, Object};
 use crate::retention::Intent;
-use crate::wal::WalFile;
 
 /// How long writers may take from an object to its sums, and from a segment to the one before it.
 const WRITING: Duration = Duration::from_mins(5);
@@ -49,10 +50,10 @@ pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
             Object::Own(key) if key.starts_with("flotilla/sums/") && names::sidecar_of(&key).is_none() => {
                 run.find(Finding::error(Rule::Damaged, &key, "its name is none that sums have"));
             }
-            Object::Wal { file: file @ WalFile::Segment(_), .. }
-                if run.catalog.wal.get(file).is_some_and(|object| object.key() != key) =>
-            {
-                run.find(Finding::warning(Rule::Unfitting, &key, "the segment is there in another packing, too"));
+            Object::Wal { file, codec } => {
+                if let Some(first) = run.catalog.wal.get(file).filter(|first| first.codec != codec) {
+                    again(run, &key, codec, first).await?;
+                }
             }
             _ => {}
         }
@@ -91,6 +92,32 @@ async fn absent(run: &Run, key: &str, is_retired: bool, standing: &[&Backup]) ->
     Ok(())
 }
 
+/// A file of the log in another packing than the one that is read first: it must have the same content.
+async fn again(run: &Run, key: &str, codec: Codec, first: WalObject) -> Result<()> {
+    let first_key = first.key();
+    let both = (content(run, key, codec).await?, content(run, &first_key, first.codec).await?);
+    let (Some(other), Some(known)) = both else { return Ok(()) };
+    run.find(if other == known {
+        Finding::info(Rule::Leftover, key, format!("\"{first_key}\" has the same content, and is read first"))
+    } else {
+        Finding::error(
+            Rule::Unfitting,
+            key,
+            format!("it has another content than \"{first_key}\", which is read first"),
+        )
+    });
+    Ok(())
+}
+
+/// What an object holds; `None` where there was a finding about it, or it is gone.
+async fn content(run: &Run, key: &str, codec: Codec) -> Result<Option<Passed>> {
+    if run.inventory.get(key).is_none() || run.shared().faulty.contains(key) {
+        return Ok(None);
+    }
+    let read = object::packed(run, key, codec, |content| std::io::copy(content, &mut std::io::sink())).await?;
+    Ok(read.map(|(opened, _)| opened.content))
+}
+
 /// Whether a backup needs the segment of this number: what is older than all that aren't permanent was
 /// retired, but for what a permanent one needs to become consistent.
 fn needs(run: &Run, standing: &[&Backup], number: u64) -> bool {
@@ -125,6 +152,26 @@ async fn unfinished(run: &Run, is_retired: &(dyn Fn(&str) -> bool + Sync)) -> Re
             Finding::info(Rule::Unfinished, &key, said)
         };
         run.find(finding);
+    }
+    let mut dumps: BTreeMap<names::DumpName, DateTime<Utc>> = BTreeMap::new();
+    for (name, modified) in run.inventory.dumps() {
+        let newest = dumps.entry(name).or_insert(modified);
+        *newest = modified.max(*newest);
+    }
+    for (name, newest) in dumps {
+        let key = name.document();
+        if run.inventory.get(&key).is_some() {
+            continue;
+        }
+        let age = (run.now - newest).to_std().unwrap_or_default();
+        let said = format!("the dump has no document, and nothing was added for {}", hours(age));
+        run.find(if is_retired(&key) {
+            Finding::info(Rule::Leftover, &key, "the dump is being deleted, and objects of it are left")
+        } else if age > run.options.unfinished_after {
+            Finding::warning(Rule::Unfinished, &key, said)
+        } else {
+            Finding::info(Rule::Unfinished, &key, said)
+        });
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ mod standby;
 mod topology;
 mod validate;
 
-pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, StoreUrl};
+pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, KeyTransform, StoreUrl};
 pub use settings::{Connect, HaproxySettings, MigrateSettings, PgbouncerSettings, Secrets, Users};
 pub use standby::StandbyCluster;
 pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shard};
