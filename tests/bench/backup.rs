@@ -96,7 +96,8 @@ impl Round {
                 let times = theirs.entry(other.name()).or_default();
                 times.wal_push.push(spent(other.wal_push(&self.fleet, &self.cluster, &path))?);
             }
-            let into = |who: &str| self.cluster.join("pg_wal").join(format!("RECOVERY-{who}"));
+            // WAL-G writes over nothing.
+            let into = |who: &str| self.cluster.join("pg_wal").join(format!("RECOVERY-{who}-{at}"));
             let fetch = ["wal-fetch", "-q", "-t", "s0", "--for", "pitr", &name];
             ours.wal_fetch.push(spent(self.walg_wrap(&fetch).args([into("us")]))?);
             for other in &self.others {
