@@ -10,6 +10,7 @@ mod restore;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flotilla_native::postgres::Shutdown;
 use flotilla_tests::{Fleet, Outcome, until};
@@ -83,7 +84,8 @@ fn mark(fleet: &Fleet, shard: usize, n: u32) -> String {
 }
 
 fn pitr<'a>(fleet: &Fleet, args: impl IntoIterator<Item = &'a str>) -> Outcome {
-    fleet.tool("pitr", args).run()
+    // A restore on a busy machine takes its time.
+    fleet.tool("pitr", args).run_within(Duration::from_mins(5))
 }
 
 /// The one line of a kind about a target.

@@ -134,7 +134,7 @@ fn a_second_region_that_fails_is_behind_and_catches_up() {
 
 #[test]
 fn dumps_and_encrypted_archives_are_copied_without_the_key() {
-    let mut fleet = source::fleet(LAYOUTS[1], false);
+    let mut fleet = source::small("", LAYOUTS[1]);
     push(&fleet, "full");
     push(&fleet, "logical");
     // The history of a timeline, encrypted like everything else.
@@ -159,7 +159,7 @@ fn dumps_and_encrypted_archives_are_copied_without_the_key() {
     assert_eq!(summary(&copy(&fleet, &[]).run().ok())["changed"], false);
     fs::write(&key, kept).unwrap();
     source::private(&key);
-    fleet.tool("walg-wrap", ["verify", "-t", "s0", "--store", "west", "-q"]).run().ok();
+    fleet.tool("walg-wrap", ["verify", "-t", "s0", "--store", "west", "-q"]).run_within(source::LONG).ok();
     fleet.primary(0).psql("CREATE DATABASE there TEMPLATE template0").unwrap();
     let fetch = ["fetch", "-t", "s0", "--type", "logical", "--store", "west", "--into", "there"];
     fleet.tool("walg-wrap", fetch).run().ok();

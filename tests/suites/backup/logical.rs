@@ -8,7 +8,7 @@ use flotilla_native::postgres::Server;
 use flotilla_tests::Fleet;
 use serde_json::Value;
 
-use super::source::{objects, private};
+use super::source::{LONG, objects, private};
 use super::walg::{LAYOUTS, Layout};
 
 /// Names with all that a name may hold, partitions, fences, policies, sequences, large objects.
@@ -326,7 +326,8 @@ fn dumps_are_listed_and_retired_by_rules_of_their_own() {
         let (listed, _) = ls();
         assert!(listed.iter().all(|(_, state)| state == "finished" || state == "unfinished"), "{place}: {listed:?}");
         let state = fleet.operator("state").join(place);
-        let verified = fleet.as_operator("walg-wrap", ["verify", "-t", "s0"]).env("XDG_STATE_HOME", state).run();
+        let verified =
+            fleet.as_operator("walg-wrap", ["verify", "-t", "s0"]).env("XDG_STATE_HOME", state).run_within(LONG);
         let end = verified.lines().pop().unwrap();
         assert_eq!(end["errors"], 0, "{place}: {}", verified.transcript());
     }
@@ -346,7 +347,8 @@ fn dumps_are_listed_and_retired_by_rules_of_their_own() {
 
 #[test]
 fn flags_of_the_other_kind_of_backup_are_refused() {
-    let sandbox = flotilla_tests::Sandbox::new();
+    let mut sandbox = flotilla_tests::Sandbox::new();
+    sandbox.topology(flotilla_tests::Topology::default().shard("s0", "127.0.0.11", 15432).to_string());
     let refused = |args: &[&str]| {
         let run = sandbox.tool("walg-wrap", [&["push", "-t", "s0"], args].concat()).run();
         run.code_is(2).no_lines().says("Leave them out");

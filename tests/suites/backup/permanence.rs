@@ -7,7 +7,7 @@ use flotilla_tests::{Fleet, Run};
 use serde_json::Value;
 
 use super::fetch::restores;
-use super::source::{self, content, private};
+use super::source::{self, LONG, content, private};
 use super::walg::{self, LAYOUTS};
 
 fn walg_wrap(fleet: &Fleet, args: &[&str]) -> Run {
@@ -32,7 +32,7 @@ fn a_backup_that_wal_g_marks_stays_readable_and_its_mark_counts() {
         return;
     }
     let layout = LAYOUTS[0];
-    let mut fleet = source::fleet(layout, false);
+    let mut fleet = source::small("", layout);
     let west = fleet.path().join("west");
     flotilla_native::account::Account::server().unwrap().private_folder(&west).unwrap();
     // Writing to a string doesn't fail.
@@ -50,7 +50,7 @@ fn a_backup_that_wal_g_marks_stays_readable_and_its_mark_counts() {
     // Marking a delta marks what it stands on.
     mark(&delta, &[]);
     assert_eq!(listed(&fleet, &[]), finished([true, true, false]));
-    walg_wrap(&fleet, &["verify"]).run().ok();
+    walg_wrap(&fleet, &["verify"]).run_within(LONG).ok();
     let kept = walg_wrap(&fleet, &["retain", "--full", "1", "--dry-run"]).run().ok().lines();
     let reasons: Vec<&Value> =
         kept.iter().filter(|line| line["action"] == "keep").map(|line| &line["reason"]).collect();
@@ -60,12 +60,12 @@ fn a_backup_that_wal_g_marks_stays_readable_and_its_mark_counts() {
     assert_eq!(copy()["objects"], 2);
     assert_eq!(listed(&fleet, &["--store", "west"]), finished([true, true, false]));
     assert_eq!(copy()["changed"], false);
-    walg_wrap(&fleet, &["verify", "--store", "west"]).run().ok();
+    walg_wrap(&fleet, &["verify", "--store", "west"]).run_within(LONG).ok();
 
     mark(&delta, &["--impermanent"]);
     mark(&full, &["--impermanent"]);
     assert_eq!(listed(&fleet, &[]), finished([false, false, false]));
-    walg_wrap(&fleet, &["verify", "--recheck"]).run().ok();
+    walg_wrap(&fleet, &["verify", "--recheck"]).run_within(LONG).ok();
     let gone = walg_wrap(&fleet, &["retain", "--full", "1", "--dry-run"]).run().ok().lines().pop().unwrap();
     assert_eq!(gone["backups"], 2, "{gone}");
     let expected = content(fleet.primary(0));
@@ -81,6 +81,6 @@ fn a_backup_that_wal_g_marks_stays_readable_and_its_mark_counts() {
         private(&document);
         let states: Vec<String> = listed(&fleet, &[]).into_iter().map(|(state, _)| state).collect();
         assert!(states.contains(&"unreadable".to_owned()), "{to}: {states:?}");
-        walg_wrap(&fleet, &["verify"]).run().code_is(1);
+        walg_wrap(&fleet, &["verify"]).run_within(LONG).code_is(1);
     }
 }

@@ -7,11 +7,11 @@ use flotilla_tests::{Fleet, Outcome, Run};
 use serde_json::Value;
 
 use super::fetch::restores;
-use super::source::{self, change, content, objects};
+use super::source::{self, LONG, content, objects};
 use super::walg::{self, LAYOUTS};
 
 fn fleet() -> Fleet {
-    source::fleet_by("engine = \"wal-g\"\n", LAYOUTS[1], false)
+    source::small("engine = \"wal-g\"\n", LAYOUTS[1])
 }
 
 fn walg_wrap(fleet: &Fleet, args: &[&str]) -> Run {
@@ -20,7 +20,7 @@ fn walg_wrap(fleet: &Fleet, args: &[&str]) -> Run {
 
 /// Pushes until WAL-G's backup has come so far, and dies there.
 fn killed(fleet: &Fleet, place: &str) {
-    let outcome = walg_wrap(fleet, &["push"]).env("FLOTILLA_FAILPOINT", format!("walg.{place}")).run();
+    let outcome = walg_wrap(fleet, &["push"]).env("FLOTILLA_FAILPOINT", format!("walg.{place}")).run_within(LONG);
     assert_eq!(outcome.signal(), Some(9), "walg.{place}: {}", outcome.transcript());
 }
 
@@ -72,7 +72,7 @@ fn whatever_is_listed_after_a_push_by_wal_g_that_was_killed_can_be_restored() {
         return;
     }
     let fleet = fleet();
-    walg_wrap(&fleet, &["push"]).run().ok();
+    walg_wrap(&fleet, &["push"]).run_within(LONG).ok();
     let mut finished = 1;
     for place in ["noted", "pushed", "wal", "part", "read", "sums", "proven"] {
         let is_unproven = ["pushed", "wal", "part", "read"].contains(&place);
@@ -86,16 +86,16 @@ fn whatever_is_listed_after_a_push_by_wal_g_that_was_killed_can_be_restored() {
             unproven.iter().for_each(|unproven| is_no_backup(&fleet, unproven));
         }
         let left = of_state(&fleet, "unproven");
-        let pushed = walg_wrap(&fleet, &["push"]).run().ok().line("s0");
+        let pushed = walg_wrap(&fleet, &["push"]).run_within(LONG).ok().line("s0");
         assert_eq!(pushed["proven"], serde_json::json!(left), "{pushed}");
         finished += 1 + usize::from(is_made);
         assert_eq!(of_state(&fleet, "finished").len(), finished, "after walg.{place}");
         assert!(!fleet.path().join("archive/s0/flotilla/coming.json").exists());
     }
-    change(&fleet, 1);
+    fleet.psql(0, "UPDATE spaced SET text = 'x' WHERE id % 10 = 0");
     killed(&fleet, "pushed");
     let left = of_state(&fleet, "unproven");
-    let done = walg_wrap(&fleet, &["push", "--type", "delta"]).run().ok().line("s0");
+    let done = walg_wrap(&fleet, &["push", "--type", "delta"]).run_within(LONG).ok().line("s0");
     assert_eq!(done["proven"], serde_json::json!(left), "{done}");
     assert_eq!(done["parent"].as_str(), left.first().map(String::as_str), "{done}");
     assert!(listed(&fleet).iter().all(|(_, state)| state == "finished"));
@@ -111,14 +111,14 @@ fn verify_proves_what_is_sound_and_nothing_else() {
         return;
     }
     let fleet = fleet();
-    walg_wrap(&fleet, &["push"]).run().ok();
+    walg_wrap(&fleet, &["push"]).run_within(LONG).ok();
     killed(&fleet, "pushed");
     fleet.archived(0);
     let [unproven] = <[String; 1]>::try_from(of_state(&fleet, "unproven")).unwrap();
-    let young = walg_wrap(&fleet, &["verify"]).run().ok();
+    let young = walg_wrap(&fleet, &["verify"]).run_within(LONG).ok();
     assert!(rules(&young).contains(&("unproven".into(), "info".into())), "{}", young.transcript());
     age(&fleet);
-    let old = walg_wrap(&fleet, &["verify"]).run().code_is(1);
+    let old = walg_wrap(&fleet, &["verify"]).run_within(LONG).code_is(1);
     assert_eq!(rules(&old), [("unproven".to_owned(), "warning".to_owned())], "{}", old.transcript());
 
     // Damaged, it isn't proven, and WAL-G's own word for it changes nothing.
@@ -127,22 +127,22 @@ fn verify_proves_what_is_sound_and_nothing_else() {
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;
     fs::write(&part, flipped).unwrap();
-    let damaged = walg_wrap(&fleet, &["verify", "--prove"]).run().code_is(1);
+    let damaged = walg_wrap(&fleet, &["verify", "--prove"]).run_within(LONG).code_is(1);
     assert_eq!(damaged.line("s0")["changed"], false, "{}", damaged.transcript());
     assert!(rules(&damaged).contains(&("unproven".into(), "warning".into())), "{}", damaged.transcript());
-    let pushed = walg_wrap(&fleet, &["push"]).run().ok().line("s0");
+    let pushed = walg_wrap(&fleet, &["push"]).run_within(LONG).ok().line("s0");
     assert!(pushed["warnings"].to_string().contains("is not proven"), "{pushed}");
     assert_eq!(of_state(&fleet, "unproven"), [unproven.clone()]);
     is_no_backup(&fleet, &unproven);
 
     fs::write(&part, whole).unwrap();
-    let planned = walg_wrap(&fleet, &["verify", "--prove", "--dry-run"]).run().ok();
+    let planned = walg_wrap(&fleet, &["verify", "--prove", "--dry-run"]).run_within(LONG).ok();
     assert!(planned.stdout.contains(&unproven) && of_state(&fleet, "unproven").len() == 1);
-    let proven = walg_wrap(&fleet, &["verify", "--prove"]).run().ok();
+    let proven = walg_wrap(&fleet, &["verify", "--prove"]).run_within(LONG).ok();
     let end = proven.lines().pop().unwrap();
     assert_eq!((&end["proven"], &end["changed"]), (&1.into(), &true.into()), "{}", proven.transcript());
     assert_eq!(of_state(&fleet, "unproven"), Vec::<String>::new());
-    let again = walg_wrap(&fleet, &["verify", "--prove"]).run().ok().lines().pop().unwrap();
+    let again = walg_wrap(&fleet, &["verify", "--prove"]).run_within(LONG).ok().lines().pop().unwrap();
     assert_eq!((&again["proven"], &again["changed"]), (&0.into(), &false.into()), "{again}");
     let expected = content(fleet.primary(0));
     fleet.archived(0);

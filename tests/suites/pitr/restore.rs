@@ -16,9 +16,8 @@ pub(super) const RESTORED: &str = "pitr.restored/1";
 
 /// A folder to restore into, of the account that servers run as.
 pub(super) fn destination(fleet: &Fleet, name: &str) -> PathBuf {
-    let path = fleet.path().join(name);
-    fs::create_dir(&path).unwrap();
-    Account::server().unwrap().own(&path).unwrap();
+    let path = fleet.path().join(format!("into-{name}"));
+    Account::server().unwrap().private_folder(&path).unwrap();
     path
 }
 
