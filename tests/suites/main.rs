@@ -17,6 +17,7 @@ mod keys;
 mod libpq;
 mod manners;
 mod migrate;
+mod outage;
 mod pipes;
 mod pitr;
 mod placement;

@@ -8,6 +8,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -15,9 +16,15 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::clock;
+use crate::config::Shard;
+use crate::context::Context;
 use crate::env;
 use crate::error::{Code, Error, Result};
 use crate::pg::Session;
+use crate::reach;
+
+/// How long a primary may take to be told of what was done elsewhere.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who runs the tool.
 #[derive(Clone, Debug)]
@@ -113,6 +120,22 @@ impl Entry {
     /// Appends the entry to the file alone; for what no shard could be told.
     pub fn to_file(&self) {
         self.timed().keep();
+    }
+
+    /// Writes the entry to the ledger of a shard's primary, by this user, where that answers; otherwise to the
+    /// file alone. For what is done to archives, also when their shard is down.
+    pub async fn leave(&self, cx: &Context, shard: &Shard, user: &str) {
+        let written = async {
+            let endpoint = reach::primary(cx.config()?, shard, user)?.connect_timeout(PATIENCE);
+            let session = cx.connect(endpoint).await?;
+            let written = session.simple(&self.timed().sql()).await.map(drop);
+            session.close().await;
+            written
+        };
+        if let Err(error) = written.await {
+            tracing::info!("the ledger on the primary has no line of this: {error}");
+        }
+        self.to_file();
     }
 
     fn timed(&self) -> Self {

@@ -208,6 +208,13 @@ pub(super) const ROWS: &[Row] = &[
     Row { tool: "walg-wrap", verb: "verify", args: &["--store", "past", "--dry-run"], ..ROW },
     Row {
         tool: "walg-wrap",
+        verb: "verify --prove",
+        args: &["-t", "s0", "--store", "past", "--dry-run"],
+        untargeted: Some(&["--store", "past", "--dry-run"]),
+        ..ROW
+    },
+    Row {
+        tool: "walg-wrap",
         verb: "retain",
         args: &["--all", "--store", "past", "--full", "1", "--yes"],
         untargeted: Some(&["--store", "past", "--full", "1", "--yes"]),

@@ -13,7 +13,7 @@ mod standby;
 mod topology;
 mod validate;
 
-pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, StoreUrl};
+pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, KeyTransform, StoreUrl};
 pub use capacity::{Application, Exporter, ExporterKind, PostgresqlSettings, Use};
 pub use health::{HealthJob, HealthSettings};
 pub use settings::{
