@@ -129,6 +129,14 @@ fn reconcile(fleet: &Fleet, golden: &mut Golden) {
     golden.take(&planned);
 }
 
+/// What a logical dump of long ago says of itself.
+const DUMP: &str = r#"{"version":1,"shard":"s0","node":"s0-a","from_standby":false,"database":"app","encoding":"UTF8",
+    "system_identifier":"7000000000000000001","timeline":1,"pg_version":150000,"pg_dump":"pg_dump (PostgreSQL) 15.0",
+    "snapshot":"00000003-00000001-1","lsn":"0/1000028","epoch":"1","started":"2024-06-28T15:30:00Z",
+    "finished":"2024-06-28T15:31:00Z","permanent":false,"user_data":null,"codec":"lz4","encrypted":false,"key_id":null,
+    "tables":3,"rows":12,"large_objects":0,"files":4,"content_bytes":2048,"packed_bytes":2048,"stored_bytes":512,
+    "parts":0,"large_files":[]}"#;
+
 /// What is planned of archives; what is done to them takes servers that archive, as its own suites have.
 fn archives(fleet: &mut Fleet, golden: &mut Golden) {
     crate::manners::here(fleet);
@@ -139,6 +147,8 @@ fn archives(fleet: &mut Fleet, golden: &mut Golden) {
     let fetch = ["fetch", "-t", "s0", "--store", "past", "--into", "fetched", "--dry-run"];
     golden.take(&fleet.tool("walg-wrap", fetch).run());
     golden.take(&fleet.tool("walg-wrap", ["push", "-t", "s0", "--store", "past", "--dry-run"]).run());
+    fleet.file("past/s0/flotilla/logical/20240628T153000.000Z/dump.json", DUMP);
+    fleet.file("past/s0/flotilla/logical/20240628T153000.000Z/contents.json.lz4", "contents");
     golden.take(&fleet.tool("walg-wrap", ["ls", "-t", "s0", "--store", "past", "--wal"]).run().ok());
     golden.take(&fleet.tool("walg-wrap", ["verify", "-t", "s0", "--dry-run"]).run().ok());
     fleet.file("archive/s0/stray.txt", "nobody knows what this is");
