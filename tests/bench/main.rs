@@ -9,6 +9,7 @@ mod child;
 mod count;
 mod fence;
 mod figure;
+mod health;
 mod migrate;
 mod route;
 mod spread;
@@ -49,6 +50,8 @@ enum Measurement {
     Migrate,
     /// `walg-wrap`: push, fetch, wal-push and wal-fetch beside pgBackRest and WAL-G
     Backup,
+    /// `healthcheck`: 50 endpoints beside the slowest alone, 1,000 requests a second while a server hangs
+    Health,
     /// Fan-out to 100 and 1,000 targets: time and memory
     Spread,
 }
@@ -62,6 +65,7 @@ impl Measurement {
             Self::Count => count::measure(),
             Self::Fence => fence::measure(),
             Self::Migrate => migrate::measure(),
+            Self::Health => health::measure(),
             Self::Spread => spread::measure(),
         }
     }

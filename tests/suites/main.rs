@@ -12,6 +12,7 @@ mod clients;
 mod fence;
 mod flyway;
 mod harness;
+mod health;
 mod init;
 mod keys;
 mod libpq;
