@@ -63,6 +63,7 @@ pub(crate) fn topology_file(mut prose: Prose) -> Result<String> {
         ("walg-wrap".to_owned(), "1"),
         ("pitr".to_owned(), "1"),
         ("poolcfg".to_owned(), "1"),
+        ("healthcheck".to_owned(), "1"),
         ("flotilla".to_owned(), "7"),
     ]);
     prose.finish()?;

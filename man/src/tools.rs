@@ -22,6 +22,7 @@ pub(crate) fn all() -> Vec<Documented> {
         Documented::of::<walg_wrap::Cli>(),
         Documented::of::<pitr::Cli>(),
         Documented::of::<poolcfg::Cli>(),
+        Documented::of::<healthcheck::Cli>(),
     ]
 }
 

@@ -4,10 +4,12 @@
 //! for being slow: a busy machine is no bug, and a figure is judged by whoever reads it. It ends
 //! with another code than 0 only when a measurement could not be made.
 
+mod backup;
 mod child;
 mod count;
 mod fence;
 mod figure;
+mod health;
 mod migrate;
 mod route;
 mod spread;
@@ -28,6 +30,9 @@ struct Cli {
     /// What to measure; without any, everything
     #[arg(value_enum, value_name = "NAME")]
     names: Vec<Measurement>,
+    /// Size of the database that `backup` works on, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    mib: u64,
 }
 
 /// What can be measured.
@@ -43,18 +48,24 @@ enum Measurement {
     Fence,
     /// `migrate`: 4,000 scripts, 200 pending, 16 databases with nothing to do
     Migrate,
+    /// `walg-wrap`: push, fetch, wal-push and wal-fetch beside pgBackRest and WAL-G
+    Backup,
+    /// `healthcheck`: 50 endpoints beside the slowest alone, 1,000 requests a second while a server hangs
+    Health,
     /// Fan-out to 100 and 1,000 targets: time and memory
     Spread,
 }
 
 impl Measurement {
-    fn run(self) -> anyhow::Result<Vec<Figure>> {
+    fn run(self, mib: u64) -> anyhow::Result<Vec<Figure>> {
         match self {
+            Self::Backup => backup::measure(mib << 20),
             Self::Startup => startup::measure(),
             Self::Route => route::measure(),
             Self::Count => count::measure(),
             Self::Fence => fence::measure(),
             Self::Migrate => migrate::measure(),
+            Self::Health => health::measure(),
             Self::Spread => spread::measure(),
         }
     }
@@ -63,7 +74,7 @@ impl Measurement {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let chosen = if cli.names.is_empty() { Measurement::value_variants().to_vec() } else { cli.names };
-    match report(&chosen) {
+    match report(&chosen, cli.mib) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "bench: {error:#}");
@@ -73,12 +84,12 @@ fn main() -> ExitCode {
 }
 
 /// Prints the figures of each measurement as soon as it is made.
-fn report(chosen: &[Measurement]) -> anyhow::Result<()> {
+fn report(chosen: &[Measurement], mib: u64) -> anyhow::Result<()> {
     if cfg!(debug_assertions) {
         writeln!(std::io::stderr(), "bench: this is a debug build; the figures say nothing (use --release)")?;
     }
     for measurement in chosen {
-        writeln!(std::io::stdout(), "{}\n", table(&measurement.run()?))?;
+        writeln!(std::io::stdout(), "{}\n", table(&measurement.run(mib)?))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,11 +32,17 @@ pub(crate) struct StandIn {
 impl StandIn {
     /// As many as asked for, each on a port of its own.
     pub(crate) fn start(count: u16) -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_io().build()?;
-        let ports = (0..count).map(|_| {
+        Self::slow(count, |_| Duration::ZERO)
+    }
+
+    /// The same, each of which takes so long over what it is asked.
+    pub(crate) fn slow(count: u16, delay: impl Fn(u16) -> Duration) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let ports = (0..count).map(|number| {
+            let delay = delay(number);
             let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
             let port = listener.local_addr()?.port();
-            runtime.spawn(listen(listener));
+            runtime.spawn(listen(listener, delay));
             Ok(port)
         });
         let ports = ports.collect::<io::Result<_>>()?;
@@ -48,15 +55,15 @@ impl StandIn {
     }
 }
 
-async fn listen(listener: TcpListener) {
+async fn listen(listener: TcpListener, delay: Duration) {
     while let Ok((stream, _)) = listener.accept().await {
         // A client that hangs up ends its session with an error, which nobody wants to hear of.
-        tokio::spawn(async move { drop(serve(stream).await) });
+        tokio::spawn(async move { drop(serve(stream, delay).await) });
     }
 }
 
 /// One session, from the start-up packet to the client's goodbye.
-async fn serve(stream: TcpStream) -> io::Result<()> {
+async fn serve(stream: TcpStream, delay: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     loop {
@@ -80,6 +87,9 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
         out.clear();
         // Answers gather until the client wants them.
         while !answer(&mut stream, &mut out).await? {}
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
     }
 }
 

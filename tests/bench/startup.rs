@@ -9,7 +9,7 @@ use flotilla_tests::binary;
 use crate::child::wall;
 use crate::figure::{Figure, median, ms, ratio};
 
-const TOOLS: [&str; 3] = ["shardctl", "migrate", "poolcfg"];
+const TOOLS: [&str; 4] = ["shardctl", "migrate", "poolcfg", "healthcheck"];
 const RUNS: usize = 30;
 const MOST: Duration = Duration::from_millis(10);
 

@@ -18,10 +18,30 @@ use crate::wait::until;
 /// Folders of the sandbox that belong to the servers' account.
 const FOLDERS: [&str; 6] = ["archive", "operator", "operator/home", "operator/tmp", "operator/state", "restored"];
 
+/// The run with the account's home, settings and passwords.
+pub(crate) fn operators(fleet: &Fleet, run: Run) -> Run {
+    let path = |name: &str| fleet.operator(name);
+    run.env("HOME", path("home"))
+        .env("TMPDIR", path("tmp"))
+        .env("XDG_STATE_HOME", path("state"))
+        .env("XDG_RUNTIME_DIR", path("state"))
+        .env("FLOTILLA_CONFIG", path("flotilla.toml"))
+        .env("PGPASSFILE", path("passwords"))
+        .env("PATH", format!("{}{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin", tool::folder().display(), beside_wal_g()))
+        .env("LOGNAME", "operator")
+}
+
 impl Fleet {
     /// Gives the topology a folder as its store of archives, with these lines in `[archive]`, and makes
     /// every server archive there. The servers must have `archive_mode` on, by [`crate::Builder::archiving`].
     pub fn archive(&mut self, settings: &str) -> PathBuf {
+        let store = self.archive_by_hand(settings);
+        self.command_archiving();
+        store
+    }
+
+    /// The same, and no server archives by itself.
+    pub fn archive_by_hand(&mut self, settings: &str) -> PathBuf {
         let store = self.path().join("archive");
         self.archive_at(
             settings,
@@ -41,6 +61,7 @@ impl Fleet {
             account.own(file).expect("a file of the servers");
         }
         self.archive_at(settings, &service.toml(path, "writer"));
+        self.command_archiving();
     }
 
     fn archive_at(&mut self, settings: &str, store: &str) {
@@ -53,12 +74,22 @@ impl Fleet {
         let engine = if settings.contains("engine") { "" } else { "engine = \"embedded\"\n" };
         // Writing to a string doesn't fail.
         let _ = write!(self.topology.rest, "\n[archive]\n{engine}{settings}\n{store}");
+        self.share_topology();
+    }
+
+    /// Writes the topology, and a copy of it and of the passwords for the servers' account.
+    pub fn share_topology(&mut self) {
         self.write_topology();
+        let account = Account::server().expect("the servers' account");
         for file in ["flotilla.toml", "passwords"] {
             let copy = self.operator(file);
             fs::copy(self.path().join(file), &copy).expect("a copy for the servers' account");
             account.own(&copy).expect("a file of the servers");
         }
+    }
+
+    /// Makes every server archive.
+    fn command_archiving(&mut self) {
         let walg_wrap = tool::binary("walg-wrap");
         let config = self.operator("flotilla.toml");
         for shard in &mut self.shards {
@@ -85,15 +116,7 @@ impl Fleet {
     pub fn program_as_operator<S: AsRef<OsStr>>(&self, program: &Path, args: impl IntoIterator<Item = S>) -> Run {
         let account = Account::server().expect("the servers' account");
         let run = Run::new(program).args(args).account(&account).folder(&self.operator("home"));
-        let path = |name: &str| self.operator(name);
-        run.env("HOME", path("home"))
-            .env("TMPDIR", path("tmp"))
-            .env("XDG_STATE_HOME", path("state"))
-            .env("XDG_RUNTIME_DIR", path("state"))
-            .env("FLOTILLA_CONFIG", path("flotilla.toml"))
-            .env("PGPASSFILE", path("passwords"))
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", tool::folder().display()))
-            .env("LOGNAME", "operator")
+        operators(self, run)
     }
 
     /// Ends the segment at hand and waits until the archive has all before it.
@@ -130,4 +153,11 @@ impl Fleet {
         });
         server
     }
+}
+
+/// Where WAL-G is, to be said in a PATH; nothing where it isn't.
+fn beside_wal_g() -> String {
+    let path = flotilla::env::var("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).find(|folder| folder.join("wal-g").is_file());
+    found.map_or_else(String::new, |folder| format!(":{}", folder.display()))
 }

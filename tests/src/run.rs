@@ -185,6 +185,19 @@ impl Run {
         self.start().finish()
     }
 
+    /// Runs to the end, and tells the most memory that it has held.
+    #[track_caller]
+    pub fn run_watched(self, limit: Duration) -> (Outcome, u64) {
+        let mut running = self.start();
+        let (end, mut peak) = (Instant::now() + limit, 0);
+        // Its peak only rises, so the last look counts.
+        while !running.has_ended() && Instant::now() < end {
+            peak = peak.max(running.peak_memory());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        (running.finish(), peak)
+    }
+
     /// Runs to the end of something that takes longer than a tool may.
     #[track_caller]
     pub fn run_within(self, limit: Duration) -> Outcome {

@@ -106,7 +106,7 @@ impl Sandbox {
     }
 
     /// Starts a server that ends with the sandbox.
-    pub(crate) fn spawn(&self, program: &Program) -> Process {
+    pub fn spawn(&self, program: &Program) -> Process {
         self.guard.spawn(program).expect("a server that starts")
     }
 
@@ -123,7 +123,7 @@ impl Sandbox {
     /// A run of a shell script that stops at the first failure, with the tools on its PATH. The
     /// exit code of a pipeline is its last command's, as everywhere: `pipefail` is no part of sh.
     pub fn script(&self, text: &str) -> Run {
-        for tool in ["shardctl", "migrate", "poolcfg"] {
+        for tool in ["shardctl", "migrate", "poolcfg", "healthcheck"] {
             tool::binary(tool);
         }
         Run::new("/bin/sh").args(["-euc", text]).environment(&self.variables).folder(self.path())

@@ -2,39 +2,33 @@
 //! else ever is.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flotilla_native::account::Account;
+use flotilla_archive::codec::Codec;
 use flotilla_native::postgres::Shutdown;
 use flotilla_tests::faulty::{Fault, Faulty, Rule};
-use flotilla_tests::{Fleet, ObjectStore, Run, binary, until};
+use flotilla_tests::{Builder, Fleet, ObjectStore, Run};
 
-/// A fleet of one shard whose archive is a folder, written by its server.
+use crate::backup::walg;
+
+/// The lines of `[archive]`.
+const SETTINGS: &str = "encryption = \"none\"\n";
+
+fn builder() -> Builder {
+    Fleet::new().shards(1).init().set("archive_mode", "on")
+}
+
+/// A fleet of one shard whose archive is a folder, written by hand.
 fn archiving() -> Fleet {
-    let mut fleet = Fleet::new().shards(1).init().set("archive_mode", "on").start();
-    let archive = folder(&fleet);
-    fs::create_dir(&archive).unwrap();
-    Account::server().unwrap().own(&archive).unwrap();
-    let rest = format!(
-        "[archive]\nencryption = \"none\"\n[[archive.stores]]\nname = \"here\"\nurl = \"file://{}\"\n",
-        archive.display()
-    );
-    fleet.topology = fleet.topology.clone().rest(&rest);
-    fleet.write_topology();
+    let mut fleet = builder().start();
+    fleet.archive_by_hand(SETTINGS);
     fleet
 }
 
 fn folder(fleet: &Fleet) -> PathBuf {
-    fleet.primary(0).folder().join("archive")
-}
-
-/// A topology that the server's own account may read, and the command that archives with it.
-fn archive_command(fleet: &Fleet) -> String {
-    let config = fleet.primary(0).folder().join("flotilla.toml");
-    fs::write(&config, fleet.topology.to_string()).unwrap();
-    Account::server().unwrap().own(&config).unwrap();
-    format!("{} wal-push -q --config {} -t s0 %p", binary("walg-wrap").display(), config.display())
+    fleet.path().join("archive")
 }
 
 fn push(fleet: &Fleet, path: &Path) -> Run {
@@ -57,15 +51,11 @@ fn segment(fleet: &Fleet) -> (String, PathBuf) {
 
 #[test]
 fn a_server_archives_and_a_standby_follows_from_the_archive_alone() {
-    let mut fleet = archiving();
-    let command = archive_command(&fleet);
-    let server = &mut fleet.shards[0].nodes[0].server;
-    server.set("archive_command", &command).unwrap();
-    server.reload();
+    let mut fleet = builder().start();
+    fleet.archive(SETTINGS);
     fleet.psql(0, "CREATE TABLE seen (n int); INSERT INTO seen VALUES (1)");
-    let name = fleet.psql(0, "SELECT pg_walfile_name(pg_switch_wal())");
-    let archived = "SELECT last_archived_wal FROM pg_stat_archiver";
-    until("the segment is archived", || (fleet.psql(0, archived) >= name).then_some(()));
+    let name = fleet.psql(0, "SELECT pg_walfile_name(pg_current_wal_lsn())");
+    fleet.archived(0);
     assert_eq!(fleet.psql(0, "SELECT failed_count FROM pg_stat_archiver"), "0");
     let object = folder(&fleet).join(format!("s0/wal_005/{name}.lz4"));
     assert!(object.exists(), "{}", object.display());
@@ -255,15 +245,120 @@ fn a_killed_push_leaves_nothing_half_done() {
 
 #[test]
 fn a_restart_goes_on_archiving() {
-    let mut fleet = archiving();
-    let command = archive_command(&fleet);
+    let mut fleet = builder().start();
+    fleet.archive(SETTINGS);
     let server = &mut fleet.shards[0].nodes[0].server;
-    server.set("archive_command", &command).unwrap();
     server.stop(Shutdown::Immediate).unwrap();
     server.launch().unwrap();
     fleet.psql(0, "CREATE TABLE after_the_crash (n int)");
-    let name = fleet.psql(0, "SELECT pg_walfile_name(pg_switch_wal())");
-    until("the segment is archived", || {
-        (fleet.psql(0, "SELECT last_archived_wal FROM pg_stat_archiver") >= name).then_some(())
-    });
+    fleet.archived(0);
+}
+
+/// A topology that packs another way.
+fn packed(fleet: &mut Fleet, compression: &str) {
+    fleet.topology.rest =
+        fleet.topology.rest.replace("compression = \"lz4\"", "").replace("compression = \"zstd\"", "");
+    let with = format!("compression = \"{compression}\"\nencryption");
+    fleet.topology.rest = fleet.topology.rest.replacen("encryption", &with, 1);
+    fleet.write_topology();
+}
+
+#[test]
+fn a_segment_in_two_packings_is_one_segment() {
+    let mut fleet = archiving();
+    let (name, path) = segment(&fleet);
+    for compression in ["lz4", "zstd"] {
+        packed(&mut fleet, compression);
+        assert_eq!(push(&fleet, &path).run().ok().line("s0")["changed"], true);
+    }
+    let object = |extension: &str| folder(&fleet).join(format!("s0/wal_005/{name}.{extension}"));
+    let (lz4, zst) = (object("lz4"), object("zst"));
+    let original = fs::read(&path).unwrap();
+    let fetched = |fleet: &Fleet| {
+        let line = fetch(fleet, "pitr", &name).run().ok().line("s0");
+        assert!(fs::read(fleet.path().join("fetched")).unwrap() == original);
+        line["object"].as_str().unwrap().to_owned()
+    };
+    // The topology's own packing is read first, and another one where that is damaged.
+    assert!(fetched(&fleet).ends_with(".zst"));
+    packed(&mut fleet, "lz4");
+    assert!(fetched(&fleet).ends_with(".lz4"));
+    let whole = fs::read(&lz4).unwrap();
+    fs::write(&lz4, &whole[..whole.len() / 2]).unwrap();
+    assert!(fetched(&fleet).ends_with(".zst"));
+    let spare = fs::read(&zst).unwrap();
+    fs::write(&zst, &spare[..spare.len() / 2]).unwrap();
+    fetch(&fleet, "pitr", &name).run().code_is(126);
+    fs::write(&lz4, &whole).unwrap();
+    fs::write(&zst, &spare).unwrap();
+
+    // The same content is news, another one a fault.
+    let found = |outcome: &flotilla_tests::Outcome| {
+        let lines = outcome.lines();
+        let line = lines.iter().find(|line| line["object"].as_str().is_some_and(|key| key.ends_with(".zst")));
+        let line = line.unwrap_or_else(|| panic!("{}", outcome.transcript()));
+        (line["rule"].as_str().unwrap().to_owned(), line["severity"].as_str().unwrap().to_owned())
+    };
+    let verify = || fleet.tool("walg-wrap", ["verify", "-t", "s0", "--recheck"]).run();
+    assert_eq!(found(&verify()), ("leftover".to_owned(), "info".to_owned()));
+    let mut other = original.clone();
+    let last = other.len() - 1;
+    other[last] ^= 1;
+    let mut packer = Codec::Zstd.writer(Vec::new(), None).unwrap();
+    packer.write_all(&other).unwrap();
+    fs::write(&zst, packer.finish().unwrap()).unwrap();
+    let sums = folder(&fleet).join("s0/flotilla/sums/wal_005");
+    for entry in fs::read_dir(sums).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_str().unwrap().ends_with(".zst.json") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let state = fleet.path().join("another-state");
+    let differs = fleet.tool("walg-wrap", ["verify", "-t", "s0"]).env("XDG_STATE_HOME", state).run().code_is(1);
+    assert_eq!(found(&differs), ("unfitting".to_owned(), "error".to_owned()));
+}
+
+/// Encrypts with a key in this form.
+fn keyed(fleet: &mut Fleet, plain: &str, transform: &str, text: &str) {
+    let key = fleet.file("archive.key", text);
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let lines = format!("encryption = \"libsodium\"\nkey_file = {key:?}\nkey_transform = \"{transform}\"");
+    fleet.topology.rest = plain.replace("encryption = \"none\"", &lines);
+    fleet.write_topology();
+}
+
+#[test]
+fn a_key_may_be_in_hexadecimal_digits_or_base64() {
+    let mut fleet = archiving();
+    let hex = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let base64 = "ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8=";
+    let plain = fleet.topology.rest.clone();
+    keyed(&mut fleet, &plain, "hex", hex);
+    let (name, path) = segment(&fleet);
+    push(&fleet, &path).run().ok();
+    fetch(&fleet, "pitr", &name).run().ok();
+    keyed(&mut fleet, &plain, "base64", base64);
+    fetch(&fleet, "pitr", &name).run().ok();
+    // WAL-G reads it with the same key, and writes what is read here.
+    if walg::program().is_some() {
+        let into = fleet.path().join("by-wal-g");
+        let walg = |args: &[&str]| {
+            let run = Run::new(&walg::program().unwrap()).args(args).env("HOME", fleet.path());
+            run.env("WALG_FILE_PREFIX", folder(&fleet).join("s0"))
+                .env("WALG_LIBSODIUM_KEY", hex)
+                .env("WALG_LIBSODIUM_KEY_TRANSFORM", "hex")
+                .run()
+        };
+        walg(&["wal-fetch", &name, into.to_str().unwrap()]).ok();
+        assert!(fs::read(&into).unwrap() == fs::read(&path).unwrap());
+        let (other, other_path) = segment(&fleet);
+        walg(&["wal-push", other_path.to_str().unwrap()]).ok();
+        fetch(&fleet, "pitr", &other).run().ok();
+        assert!(fs::read(fleet.path().join("fetched")).unwrap() == fs::read(&other_path).unwrap());
+    }
+    keyed(&mut fleet, &plain, "none", hex);
+    fetch(&fleet, "pitr", &name).run().code_is(126);
+    keyed(&mut fleet, &plain, "hex", base64);
+    fetch(&fleet, "pitr", &name).run().code_is(126);
 }

@@ -3,10 +3,16 @@
 mod copy;
 mod engine;
 mod fetch;
+mod full_disk;
+mod interrupted;
 mod logical;
 mod ls;
+mod permanence;
 mod push;
 mod retain;
+mod scale;
+mod segments;
 mod source;
+mod unproven;
 mod verify;
-mod walg;
+pub(crate) mod walg;

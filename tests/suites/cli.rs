@@ -9,7 +9,7 @@ use flotilla_tests::{Fleet, Sandbox};
 fn reference() {
     let sandbox = Sandbox::new();
     let mut reference = String::new();
-    for tool in ["shardctl", "migrate", "walg-wrap", "pitr", "poolcfg"] {
+    for tool in ["shardctl", "migrate", "walg-wrap", "pitr", "poolcfg", "healthcheck"] {
         help(&sandbox, tool, &mut Vec::new(), &mut reference);
     }
     insta::assert_snapshot!("reference", reference);
@@ -41,7 +41,7 @@ fn help(sandbox: &Sandbox, tool: &str, path: &mut Vec<String>, reference: &mut S
 #[test]
 fn short_help_fits_a_screen() {
     let sandbox = Sandbox::new();
-    for tool in ["shardctl", "migrate", "walg-wrap", "pitr", "poolcfg"] {
+    for tool in ["shardctl", "migrate", "walg-wrap", "pitr", "poolcfg", "healthcheck"] {
         let outcome = sandbox.tool(tool, ["-h"]).run().ok();
         let width = outcome.stdout.lines().map(|line| line.chars().count()).max().unwrap_or(0);
         assert!(width <= 100, "{width} columns\n{}", outcome.transcript());
@@ -51,7 +51,7 @@ fn short_help_fits_a_screen() {
 #[test]
 fn version_is_the_name_and_the_number() {
     let sandbox = Sandbox::new();
-    for tool in ["shardctl", "migrate", "walg-wrap", "pitr", "poolcfg"] {
+    for tool in ["shardctl", "migrate", "walg-wrap", "pitr", "poolcfg", "healthcheck"] {
         for flag in ["-V", "--version"] {
             let outcome = sandbox.tool(tool, [flag]).run().ok();
             assert_eq!(outcome.stdout, format!("{tool} {}\n", env!("CARGO_PKG_VERSION")));

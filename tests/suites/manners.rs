@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use flotilla_tests::Fleet;
 
 use rows::{ROWS, Row};
-pub(crate) use rows::{pools, registry};
+pub(crate) use rows::{ALERT_INPUT, pools, registry};
 
 /// Two shards, set up, with a table of the application's and a topology that has poolers.
 fn fleet() -> Fleet {
@@ -76,11 +76,14 @@ pub(crate) fn past(fleet: &mut Fleet) {
         let system = fleet.psql(at, "SELECT system_identifier FROM pg_control_system()");
         let sentinel = format!(
             "{{\"LSN\":{},\"PgVersion\":150000,\"FinishLSN\":{},\"SystemIdentifier\":{system},\"Version\":2,\
-             \"StartTime\":\"2024-06-28T15:30:00Z\",\"FinishTime\":\"2024-06-28T15:31:00Z\"}}",
+             \"FilesMetadataDisabled\":true,\"StartTime\":\"2024-06-28T15:30:00Z\",\"FinishTime\":\"2024-06-28T15:31:00Z\"}}",
             begin + 40,
             begin + 80
         );
         fleet.file(format!("past/s{at}/basebackups_005/base_{segment}_backup_stop_sentinel.json"), sentinel);
+        for part in ["part_001", "pg_control"] {
+            fleet.file(format!("past/s{at}/basebackups_005/base_{segment}/tar_partitions/{part}.tar.lz4"), "part");
+        }
     }
 }
 

@@ -10,39 +10,21 @@ mod restore;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::Duration;
 
-use flotilla_native::account::Account;
 use flotilla_native::postgres::Shutdown;
-use flotilla_tests::{Fleet, Outcome, binary, until};
+use flotilla_tests::{Fleet, Outcome, until};
 use serde_json::Value;
+
+use crate::backup::walg::{self, LAYOUTS};
 
 /// A fleet that archives into a folder. Its servers run as another account than the tests, and have to
 /// read the topology.
 fn archived(shards: u8, replicas: u8) -> Fleet {
-    let builder = Fleet::new().shards(shards).replicas(replicas).init();
-    let mut fleet = builder.set("archive_mode", "on").set("max_wal_size", "64MB").start();
-    open(&fleet, fleet.path(), 0o755);
-    let store = store(&fleet);
-    fs::create_dir(&store).unwrap();
-    Account::server().unwrap().own(&store).unwrap();
-    let archive = format!(
-        "[archive]\nencryption = \"none\"\n[[archive.stores]]\nname = \"near\"\nurl = \"file://{}\"\n",
-        store.display()
-    );
-    fleet.topology = fleet.topology.clone().rest(&archive);
-    fleet.write_topology();
-    let topology = fleet.path().join("flotilla.toml");
-    open(&fleet, &topology, 0o644);
-    let program = binary("walg-wrap");
-    for shard in &mut fleet.shards {
-        let (program, config) = (program.display(), topology.display());
-        let command = format!("{program} wal-push -q --config {config} -t {} %p", shard.name);
-        for node in &mut shard.nodes {
-            node.server.set("archive_command", &command).unwrap();
-            node.server.reload();
-        }
-    }
+    let builder = Fleet::new().shards(shards).replicas(replicas).init().archiving();
+    let mut fleet = builder.set("max_wal_size", "64MB").start();
+    fleet.archive("encryption = \"none\"\n");
+    open(&fleet, &fleet.path().join("flotilla.toml"), 0o644);
     fleet
 }
 
@@ -62,21 +44,17 @@ fn objects(fleet: &Fleet, shard: usize, folder: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// A base backup by WAL-G.
+/// A base backup, by WAL-G where it is.
 fn back_up(fleet: &Fleet, shard: usize) {
-    let server = fleet.primary(shard);
-    let prefix = store(fleet).join(format!("s{shard}"));
-    if !prefix.exists() {
-        fs::create_dir(&prefix).unwrap();
-        Account::server().unwrap().own(&prefix).unwrap();
+    // With the first segment the archive is this cluster's, and its folder is there.
+    fleet.archived(shard);
+    if walg::program().is_some() {
+        let data = fleet.primary(shard).data();
+        walg::run(fleet, shard, LAYOUTS[0], &["backup-push", "--full", data.to_str().unwrap()]).run().ok();
+    } else {
+        let target = fleet.shards[shard].name.clone();
+        fleet.as_operator("walg-wrap", ["push", "-t", &target, "--from", "primary"]).run().ok();
     }
-    let mut push = Command::new("wal-g");
-    push.arg("backup-push").arg(server.data()).current_dir("/").env_clear();
-    push.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", server.folder()).env("WALG_FILE_PREFIX", &prefix);
-    push.env("PGHOST", server.socket_folder()).env("PGPORT", server.port().to_string()).env("PGUSER", "postgres");
-    push.env("PGDATABASE", "postgres");
-    let pushed = Account::server().unwrap().run(&mut push).output().unwrap();
-    assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
     switch(fleet, shard);
 }
 
@@ -106,7 +84,8 @@ fn mark(fleet: &Fleet, shard: usize, n: u32) -> String {
 }
 
 fn pitr<'a>(fleet: &Fleet, args: impl IntoIterator<Item = &'a str>) -> Outcome {
-    fleet.tool("pitr", args).run()
+    // A restore on a busy machine takes its time.
+    fleet.tool("pitr", args).run_within(Duration::from_mins(5))
 }
 
 /// The one line of a kind about a target.

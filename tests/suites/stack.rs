@@ -1,10 +1,12 @@
 //! The native stack as people run it: by the scripts of `compose/`, on real processes, with the
 //! binaries under test.
 
+mod availability;
 mod changes;
 mod killed;
 mod refusals;
 mod routers;
+mod second_region;
 mod shells;
 mod story;
 
@@ -46,7 +48,7 @@ fn alone() -> File {
 
 impl<'a> Stack<'a> {
     fn new(sandbox: &'a Sandbox, name: &'static str, base_port: u16) -> Self {
-        for tool in ["stack", "shardctl", "migrate", "walg-wrap", "pitr", "poolcfg"] {
+        for tool in ["stack", "shardctl", "migrate", "walg-wrap", "pitr", "poolcfg", "healthcheck"] {
             binary(tool);
         }
         Self { sandbox, name, base_port }

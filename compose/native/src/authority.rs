@@ -84,14 +84,15 @@ pub fn prepare(plan: &Plan, members: &[(&'static dyn Part, Member)]) -> Result<b
     let issuer = Issuer::from_ca_cert_pem(&certificate, KeyPair::from_pem(&key).map_err(unusable)?);
     let issuer = issuer.map_err(unusable)?;
     for (part, member) in members {
-        let state = State::of(plan, &member.certificate)?;
+        let Some(certificate) = &member.certificate else { continue };
+        let state = State::of(plan, certificate)?;
         if let State::Stale(why) = &state {
             change::note(plan, &member.name, part.takes(Renewed::Own))?;
             show::say(&format!("renewing the certificate of \"{}\", which {why}", member.name));
             renewed = true;
         }
         if state != State::Good {
-            issue(plan, &issuer, latest, &member.certificate)?;
+            issue(plan, &issuer, latest, certificate)?;
         }
     }
     let operator = clients::operator();

@@ -32,8 +32,10 @@ pub(crate) fn write(plan: &Plan, secrets: &Secrets) -> Result<bool> {
         File::new(plan.password_file(), passwords(plan, secrets)).owner(Owner::Client).private(),
         File::new(plan.state.join("env"), environment(plan)?),
     ];
+    let second = plan.second_region.then(|| parts::second_topology(plan)).transpose()?;
+    let second = second.map(|text| File::new(plan.second_topology(), text));
     let mut changed = false;
-    for file in files {
+    for file in files.into_iter().chain(second) {
         changed |= file.write(plan)?;
     }
     Ok(changed)
@@ -41,14 +43,16 @@ pub(crate) fn write(plan: &Plan, secrets: &Secrets) -> Result<bool> {
 
 /// The topology as `up` would write it, without the user's own settings.
 pub(crate) fn topology(plan: &Plan) -> Result<String> {
-    let mut text = fill(
-        include_str!("flotilla.toml.j2"),
-        &json!({ "name": plan.name, "database": DATABASE, "admin": SUPERUSER }),
-    )?;
+    let mut text = head(plan)?;
     for part in parts::all() {
         text.push_str(&part.topology(plan)?);
     }
     Ok(text)
+}
+
+/// What every topology of the stack begins with.
+pub(crate) fn head(plan: &Plan) -> Result<String> {
+    fill(include_str!("flotilla.toml.j2"), &json!({ "name": plan.name, "database": DATABASE, "admin": SUPERUSER }))
 }
 
 /// One service per node, per shard (whichever node is the primary), and per shard's way through the
@@ -77,6 +81,13 @@ fn services(plan: &Plan) -> Result<String> {
         service(&format!("{name}-rw"), &poolers, pooler, name, "app", "");
         service(&format!("{name}-ro"), &poolers, pooler, &format!("{name}_ro"), "app_ro", "");
     }
+    for cluster in plan.standby_clusters() {
+        for node in &cluster.nodes {
+            service(&node.name, std::slice::from_ref(node), plan.postgres_port(), DATABASE, SUPERUSER, "");
+        }
+        let primary = "target_session_attrs=primary\n";
+        service(&cluster.name, &cluster.nodes, plan.postgres_port(), DATABASE, SUPERUSER, primary);
+    }
     for host in &poolers {
         service(&host.name, std::slice::from_ref(host), pooler, "pgbouncer", POOL_ADMIN, "");
     }
@@ -88,7 +99,8 @@ fn passwords(plan: &Plan, secrets: &Secrets) -> String {
     let mut line = |host: &str, port: u16, user: &str| {
         let _ = writeln!(out, "{host}:{port}:*:{user}:{}", secrets.password(user));
     };
-    for node in plan.shards().into_iter().flat_map(|shard| shard.nodes) {
+    let standbys = plan.standby_clusters().into_iter().flat_map(|cluster| cluster.nodes);
+    for node in plan.shards().into_iter().flat_map(|shard| shard.nodes).chain(standbys) {
         line(&node.name, plan.postgres_port(), SUPERUSER);
         for role in ROLES {
             line(&node.name, plan.postgres_port(), role);

@@ -7,7 +7,7 @@ use flotilla::Result;
 
 use crate::parts::{Member, Stage};
 use crate::stack::{Stack, Which};
-use crate::{places, postgres, show};
+use crate::{cut, places, postgres, show};
 
 /// Stops the stack; with `wipe`, removes its data too.
 pub fn down(which: &Which, wipe: bool) -> Result<()> {
@@ -41,8 +41,12 @@ pub fn down(which: &Which, wipe: bool) -> Result<()> {
 pub(crate) fn stop(stack: &Stack) -> Result<()> {
     let supervisor = stack.supervisor();
     let members = Stack::members(&stack.plan);
+    // One that was cut off in a drill would not be heard of.
+    for (_, member) in &members {
+        cut::mend(&stack.plan, member)?;
+    }
     // The way in first, the foundation last: so no client sees half a stack.
-    for stage in [Stage::Balance, Stage::Pool, Stage::Database, Stage::Foundation] {
+    for stage in [Stage::SecondRegion, Stage::Copy, Stage::Balance, Stage::Pool, Stage::Database, Stage::Foundation] {
         let of_stage = members.iter().filter(|(_, member)| member.stage == stage);
         let (alone, together): (Vec<_>, Vec<_>) = of_stage.partition(|(part, _)| part.stops_one_by_one());
         supervisor.down(&together.into_iter().map(|(_, member)| member).collect::<Vec<&Member>>())?;
@@ -52,7 +56,10 @@ pub(crate) fn stop(stack: &Stack) -> Result<()> {
     }
     supervisor.end()?;
     for (_, member) in &members {
-        postgres::release_shared_memory(&stack.plan.data(&member.name).join("postgres"));
+        // Also of data folders that were moved aside.
+        for folder in fs::read_dir(stack.plan.data(&member.name)).into_iter().flatten().flatten() {
+            postgres::release_shared_memory(&folder.path());
+        }
     }
     Ok(())
 }

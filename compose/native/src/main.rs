@@ -9,7 +9,7 @@ use flotilla::exit::Exit;
 use flotilla_native::member::{self, Stop};
 use flotilla_native::plan::NAME;
 use flotilla_native::stack::Which;
-use flotilla_native::{down, guard, places, up};
+use flotilla_native::{down, fault, guard, places, up, watchdog};
 
 /// Start and stop the whole architecture as plain processes
 #[derive(Parser)]
@@ -28,6 +28,9 @@ enum Verb {
         /// The port that all others are counted from [default: 15000, or what the stack has]
         #[arg(long, value_name = "PORT")]
         base_port: Option<u16>,
+        /// With servers elsewhere that follow the shards by their archives; the stack keeps them
+        #[arg(long)]
+        second_region: bool,
     },
     /// Stop what `up` has started
     Down {
@@ -63,6 +66,25 @@ enum Verb {
         #[command(flatten)]
         members: MemberArgs,
     },
+    /// Break members in a given way, or mend what was broken (called by `shardctl drill`)
+    Fault {
+        #[command(flatten)]
+        stack: StackArgs,
+        /// Whether to break or to mend
+        #[arg(value_enum)]
+        what: fault::Act,
+        /// The fault
+        #[arg(value_enum)]
+        fault: fault::Fault,
+        #[command(flatten)]
+        members: MemberArgs,
+    },
+    /// Watch over one node (run by the stack's supervisor)
+    #[command(hide = true)]
+    Watchdog {
+        /// What to watch over
+        file: PathBuf,
+    },
     /// Hold servers for a process that may be killed (used by tests)
     #[command(hide = true)]
     Guard {
@@ -88,13 +110,15 @@ struct MemberArgs {
 impl StackArgs {
     fn which(self, base_port: Option<u16>) -> Result<Which> {
         let (state, cache) = (places::state(&self.name)?, places::cache()?);
-        Ok(Which { name: self.name, base_port, state, cache })
+        Ok(Which { name: self.name, base_port, state, cache, second_region: false })
     }
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
-        Verb::Up { stack, base_port } => stack.which(base_port).and_then(|which| up::up(&which)),
+        Verb::Up { stack, base_port, second_region } => {
+            stack.which(base_port).and_then(|which| up::up(&Which { second_region, ..which }))
+        }
         Verb::Down { stack, wipe } => stack.which(None).and_then(|which| down::down(&which, wipe)),
         Verb::Status { stack } => stack.which(None).and_then(|which| member::status(&which)),
         Verb::Start { stack, members } => stack.which(None).and_then(|which| member::start(&which, &members.names)),
@@ -104,6 +128,10 @@ fn main() -> ExitCode {
         Verb::Kill { stack, members } => {
             stack.which(None).and_then(|which| member::stop(&which, &members.names, Stop::Kill))
         }
+        Verb::Fault { stack, what, fault, members } => {
+            stack.which(None).and_then(|which| fault::run(&which, what, fault, &members.names))
+        }
+        Verb::Watchdog { file } => watchdog::run(&file),
         Verb::Guard { folder } => guard::serve(&folder),
     };
     match done {

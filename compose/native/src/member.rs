@@ -10,7 +10,7 @@ use crate::secrets::Secrets;
 use crate::stack::{Stack, Which};
 use crate::{places, show, up};
 
-type Members = Vec<(&'static dyn Part, Member)>;
+pub(crate) type Members = Vec<(&'static dyn Part, Member)>;
 
 /// How a member is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub fn stop(which: &Which, names: &[String], how: Stop) -> Result<()> {
 }
 
 /// A stack that is up.
-fn open(which: &Which) -> Result<Stack> {
+pub(crate) fn open(which: &Which) -> Result<Stack> {
     let absent = || {
         let down = || Error::new(Code::NotFound, format!("the stack \"{}\" is not up", which.name));
         places::is_roots(&which.name).unwrap_or_else(|| down().hint("Start it with compose/up."))
@@ -84,7 +84,7 @@ fn open(which: &Which) -> Result<Stack> {
     if stack.supervisor().running().is_some() { Ok(stack) } else { Err(absent()) }
 }
 
-fn chosen<'a>(members: &'a Members, names: &[String]) -> Result<Vec<&'a (&'static dyn Part, Member)>> {
+pub(crate) fn chosen<'a>(members: &'a Members, names: &[String]) -> Result<Vec<&'a (&'static dyn Part, Member)>> {
     let find = |name: &String| {
         members.iter().find(|(_, member)| member.name == *name).ok_or_else(|| {
             let all: Vec<&str> = members.iter().map(|(_, member)| member.name.as_str()).collect();

@@ -93,7 +93,8 @@ impl Programs {
 pub fn environment(user: &str, password: &str, region: &str) -> String {
     format!(
         "MINIO_ROOT_USER={user}\nMINIO_ROOT_PASSWORD={password}\nMINIO_REGION={region}\n\
-         MINIO_SITE_REGION={region}\nMINIO_BROWSER=off\nMINIO_UPDATE=off\nMINIO_CALLHOME_ENABLE=off\n"
+         MINIO_SITE_REGION={region}\nMINIO_BROWSER=off\nMINIO_UPDATE=off\nMINIO_CALLHOME_ENABLE=off\n\
+         MINIO_PROMETHEUS_AUTH_TYPE=public\n"
     )
 }
 

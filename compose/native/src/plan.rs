@@ -17,6 +17,12 @@ pub const NAME: &str = "demo";
 pub const BASE_PORT: u16 = 15000;
 /// The database that every shard holds.
 pub const DATABASE: &str = "app";
+/// What the first region is called where the second one leads.
+pub const FIRST_REGION: &str = "east";
+/// What names in the second region carry.
+pub const SECOND_REGION: &str = "west";
+/// How many seconds of acknowledged writes the second region may lack.
+pub const RPO_SECONDS: u64 = 60;
 /// How far above the base port the highest port lies.
 const HIGHEST: u16 = 999;
 
@@ -33,6 +39,8 @@ pub struct Plan {
     pub cache: PathBuf,
     /// The folder of the tools' binaries.
     pub tools: PathBuf,
+    /// Whether it has a second region: servers that follow the shards by their archives.
+    pub second_region: bool,
     /// Who the servers run as.
     pub servers: Account,
     /// Who the files for clients belong to: whoever called, also through sudo.
@@ -50,6 +58,17 @@ pub struct Shard {
     pub write_port: u16,
     /// The balancers' port that spreads over the replicas.
     pub read_port: u16,
+}
+
+/// The standby cluster of a shard, in the second region.
+#[derive(Clone, Debug)]
+pub struct StandbyCluster {
+    /// Its name.
+    pub name: String,
+    /// The shard that it follows.
+    pub shard: String,
+    /// Its nodes.
+    pub nodes: Vec<Host>,
 }
 
 /// A name and its address.
@@ -140,7 +159,53 @@ impl Plan {
 
     /// The stores of archives.
     pub fn regions(&self) -> Vec<Host> {
-        vec![Host::new("region1", 61), Host::new("region2", 62)]
+        vec![Host::new("region1", 61), self.second_store()]
+    }
+
+    /// The standby clusters of the second region, where the stack has one: for each shard one, of one node.
+    pub fn standby_clusters(&self) -> Vec<StandbyCluster> {
+        let clusters = self.shards().into_iter().zip(71..).map(|(shard, last)| StandbyCluster {
+            name: format!("{}-{SECOND_REGION}", shard.name),
+            nodes: vec![Host::new(format!("{}-{SECOND_REGION}-a", shard.name), last)],
+            shard: shard.name,
+        });
+        clusters.filter(|_| self.second_region).collect()
+    }
+
+    /// The consensus store's members in the second region, where the stack has one.
+    pub fn second_etcd(&self) -> Vec<Host> {
+        let host = Host::new(format!("etcd-{SECOND_REGION}-a"), 75);
+        if self.second_region { vec![host] } else { Vec::new() }
+    }
+
+    /// Who brings archives to the second region, where the stack has one.
+    pub fn copier(&self) -> Option<Host> {
+        self.second_region.then(|| Host::new(format!("copier-{SECOND_REGION}"), 76))
+    }
+
+    /// The store of the second region, which the archives are copied to.
+    pub fn second_store(&self) -> Host {
+        Host::new("region2", 62)
+    }
+
+    /// What gathers metrics.
+    pub fn prometheus(&self) -> Host {
+        Host::new("prometheus", 71)
+    }
+
+    /// What shows the metrics of Redis servers.
+    pub fn redis_exporter(&self) -> Host {
+        Host::new("redis-exporter", 72)
+    }
+
+    /// The port of Prometheus.
+    pub fn prometheus_port(&self) -> u16 {
+        self.port(90)
+    }
+
+    /// The port of every exporter.
+    pub fn exporter_port(&self) -> u16 {
+        self.port(187)
     }
 
     /// The port of every store of archives.
@@ -192,6 +257,11 @@ impl Plan {
     /// The topology file.
     pub fn topology(&self) -> PathBuf {
         self.state.join("flotilla.toml")
+    }
+
+    /// The topology of the second region: the same shards, on the servers that are there.
+    pub fn second_topology(&self) -> PathBuf {
+        self.state.join(format!("flotilla-{SECOND_REGION}.toml"))
     }
 
     /// The authority's certificate.

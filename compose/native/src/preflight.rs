@@ -90,7 +90,10 @@ pub(crate) fn clock(plan: &Plan) -> Result<()> {
 
 /// Unix sockets' paths fit into what the kernel takes.
 pub(crate) fn paths(plan: &Plan) -> Result<()> {
-    let longest = plan.run_folder().join("s0-a/.s.PGSQL.65535.lock");
+    let nodes = plan.shards().into_iter().flat_map(|shard| shard.nodes);
+    let nodes = nodes.chain(plan.standby_clusters().into_iter().flat_map(|cluster| cluster.nodes));
+    let node = nodes.map(|node| node.name).max_by_key(String::len).unwrap_or_default();
+    let longest = plan.run_folder().join(node).join(".s.PGSQL.65535.lock");
     if longest.as_os_str().len() <= postgres::SOCKET_PATH_LIMIT {
         return Ok(());
     }

@@ -18,6 +18,13 @@ struct Rendered {
     text: Option<String>,
 }
 
+/// The same of a file that is no target's.
+#[derive(Deserialize)]
+struct Named {
+    file: String,
+    text: String,
+}
+
 /// The tool.
 pub(crate) fn need(plan: &Plan) -> Need {
     Need { program: plan.tool("poolcfg"), package: "poolcfg (by compose/install)" }
@@ -34,6 +41,18 @@ pub(crate) fn file(plan: &Plan, member: &Member, name: &str) -> Result<File> {
         }
         _ => Err(Error::internal(format!("poolcfg wrote no configuration of \"{}\"", member.name))),
     }
+}
+
+/// Prometheus's configuration and rules, as files in this folder.
+pub(crate) fn prometheus(plan: &Plan, folder: &Path) -> Result<Vec<File>> {
+    let output = render(plan, &plan.topology(), &["prometheus"])?;
+    let lines = String::from_utf8_lossy(&output).into_owned();
+    let file = |line: &str| {
+        let broken = |source| Error::internal("poolcfg wrote a line that can't be read").source(source);
+        let line: Named = serde_json::from_str(line).map_err(broken)?;
+        Ok(File::new(folder.join(line.file), line.text).owner(Owner::Servers).takes(Change::Reload))
+    };
+    lines.lines().map(file).collect()
 }
 
 /// Whether every configuration can be rendered from this topology.

@@ -23,8 +23,10 @@ pub(crate) fn table(
     answers: &BTreeMap<String, String>,
 ) -> Result<()> {
     let mut servers = BTreeMap::new();
-    for part in parts::all() {
-        servers.insert(part.name(), format!("{} {}", part.name(), parts::version(*part, plan)?));
+    for (part, _) in members {
+        if !servers.contains_key(part.name()) {
+            servers.insert(part.name(), format!("{} {}", part.name(), parts::version(*part, plan)?));
+        }
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["NAME", "STATE", "SERVER", "ADDRESS", "PORTS"]);

@@ -25,6 +25,9 @@ pub struct Record {
     pub base_port: u16,
     /// Marks every process of the stack.
     pub mark: String,
+    /// Whether it has a second region.
+    #[serde(default)]
+    pub second_region: bool,
 }
 
 /// The layout that this version writes.
@@ -51,6 +54,8 @@ pub struct Which {
     pub state: PathBuf,
     /// The cache folder.
     pub cache: PathBuf,
+    /// Whether it is to have a second region; one that it has stays.
+    pub second_region: bool,
 }
 
 impl Record {
@@ -69,6 +74,11 @@ impl Record {
                 .hint("Use that version, or take the stack down with it first."));
         }
         Ok(Some(record))
+    }
+
+    fn write(&self, plan: &Plan) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(|e| Error::internal("no JSON").source(e))?;
+        File::new(Self::path(&plan.state), text + "\n").write(plan).map(drop)
     }
 }
 
@@ -93,6 +103,7 @@ impl Which {
             base_port: self.base_port.or(record.map(|r| r.base_port)).unwrap_or(crate::plan::BASE_PORT),
             state: self.state.clone(),
             cache: self.cache.clone(),
+            second_region: self.second_region || record.is_some_and(|record| record.second_region),
             tools: tools.ok_or_else(|| Error::internal("this program's folder is unknown"))?,
             servers: Account::server()?,
             client: client()?,
@@ -129,10 +140,17 @@ impl Stack {
             name: plan.name.clone(),
             base_port: plan.base_port,
             mark: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 12]>()),
+            second_region: plan.second_region,
         });
-        let text = serde_json::to_string_pretty(&record).map_err(|e| Error::internal("no JSON").source(e))?;
-        File::new(Record::path(&plan.state), text + "\n").write(&plan)?;
+        record.write(&plan)?;
         Ok(Self { plan, record, lock })
+    }
+
+    /// The same stack by this plan, which may have more to it than what was recorded.
+    pub fn grown(self, plan: Plan) -> Result<Self> {
+        let record = Record { second_region: plan.second_region, ..self.record };
+        record.write(&plan)?;
+        Ok(Self { plan, record, lock: self.lock })
     }
 
     /// Its supervisor.

@@ -74,6 +74,10 @@ impl<'a> Supervisor<'a> {
         for folder in [&service, &service.join("log"), &log] {
             files::folder(self.plan, folder, Owner::Servers, 0o755)?;
         }
+        if !service.join("run").exists() {
+            // A running supervisor would start it as soon as it sees it; `up` says when.
+            self.keep_down(&[member])?;
+        }
         let run = File::new(service.join("run"), script).owner(Owner::Servers).program();
         let log_run = File::new(service.join("log/run"), logger).owner(Owner::Servers).program();
         // Ten files of ten megabytes for each member.
@@ -143,6 +147,9 @@ impl<'a> Supervisor<'a> {
             change::done(self.plan, &member.name)?;
         }
         if !down.is_empty() {
+            // A supervisor that runs looks for new services every five seconds.
+            let seen = || down.iter().all(|member| is_supervised(&self.folder(&member.name)));
+            wait_until(Duration::from_secs(20), Duration::from_millis(20), seen);
             self.sv(&["up"], &down)?;
         }
         for member in members {
@@ -181,21 +188,33 @@ impl<'a> Supervisor<'a> {
     /// stay down until they are started again.
     pub fn kill(&self, members: &[&Member]) -> Result<()> {
         self.keep_down(members)?;
-        // Once: runsv doesn't start it again when it ends.
-        self.sv(&["once"], members)?;
-        let at_work = |member: &Member| {
-            let data = self.plan.data(&member.name);
-            let works_there = |p: &Identity| p.folder().is_some_and(|folder| folder.starts_with(&data));
-            self.processes().into_iter().filter(works_there).collect::<Vec<_>>()
-        };
+        self.once(members)?;
         wait_until(Duration::from_secs(10), Duration::from_millis(20), || {
-            let left: Vec<Identity> = members.iter().flat_map(|member| at_work(member)).collect();
+            let left: Vec<Identity> = members.iter().flat_map(|member| self.at_work(member)).collect();
             for process in &left {
                 process.signal(Signal::KILL);
             }
             left.is_empty()
         });
         Ok(())
+    }
+
+    /// Lets runsv not start them again when they end.
+    pub(crate) fn once(&self, members: &[&Member]) -> Result<()> {
+        self.sv(&["once"], members)
+    }
+
+    /// Every process of a member, without those that supervise it.
+    pub(crate) fn at_work(&self, member: &Member) -> Vec<Identity> {
+        let data = self.plan.data(&member.name);
+        let works_there = |p: &Identity| p.folder().is_some_and(|folder| folder.starts_with(&data));
+        self.processes().into_iter().filter(works_there).collect()
+    }
+
+    /// The process that runsv has started for a member: Patroni, where that starts PostgreSQL.
+    pub(crate) fn started(&self, member: &Member) -> Option<Identity> {
+        let pid = files::read_if_there(&self.folder(&member.name).join("supervise/pid")).ok().flatten()?;
+        pid.trim().parse().ok().and_then(Identity::of)
     }
 
     /// Marks members so that no supervisor starts them by itself.

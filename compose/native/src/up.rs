@@ -13,7 +13,7 @@ use crate::plan::{NAME, Plan};
 use crate::secrets::Secrets;
 use crate::stack::{Stack, Which};
 use crate::supervisor::{self, Supervisor};
-use crate::{authority, clients, down, preflight, settings, show};
+use crate::{authority, clients, down, preflight, second_region, settings, show};
 
 /// How long all parts together may take until they answer.
 const LIMIT: Duration = Duration::from_mins(3);
@@ -26,13 +26,13 @@ pub fn up(which: &Which) -> Result<()> {
     let known = Stack::open(which)?;
     let new = known.is_none();
     let plan = match &known {
-        Some(stack) => stack.plan.clone(),
+        Some(stack) => which.plan(Some(&stack.record))?,
         None => which.plan(None)?,
     };
     let members = Stack::members(&plan);
     check(&plan, &members, known.as_ref())?;
     let stack = match known {
-        Some(stack) => stack,
+        Some(stack) => stack.grown(plan)?,
         None => Stack::create(plan)?,
     };
     let plan = &stack.plan;
@@ -44,16 +44,25 @@ pub fn up(which: &Which) -> Result<()> {
         show::say("the supervisor has died; stopping what it left behind");
         down::stop(&stack)?;
     }
-    let (secrets, written) = write(plan, &members, &supervisor)?;
-    let started = start(plan, &secrets, &members, &supervisor)?;
-    let answers = wait(plan, &secrets, &members.iter().collect::<Vec<_>>())?;
+    let (secrets, mut written) = write(plan, &members, &supervisor)?;
+    let mut started = start(plan, &secrets, &members, &supervisor)?;
+    let (second, first): (Vec<_>, Vec<_>) = members.iter().partition(|(_, member)| member.stage == Stage::SecondRegion);
+    let mut answers = wait(plan, &secrets, &first)?;
+    for part in parts::all() {
+        written |= part.settle(plan)?;
+    }
+    if !second.is_empty() {
+        second_region::feed(plan)?;
+        started |= bring_up(plan, &secrets, &second, &supervisor)?;
+        answers.extend(wait(plan, &secrets, &second)?);
+    }
     show::table(plan, &members, &answers)?;
     let seconds = began.elapsed().as_secs_f64();
     show::say(&match (started, written) {
         (true, _) => {
             format!("the stack \"{}\" is up after {seconds:.1} s; `{}` makes it yours", plan.name, sourcing(plan))
         }
-        (false, true) => format!("the stack \"{}\" was up already; its files are up to date now", plan.name),
+        (false, true) => format!("the stack \"{}\" was up already; it is up to date now", plan.name),
         (false, false) => format!("the stack \"{}\" was up already; nothing was changed", plan.name),
     });
     Ok(())
@@ -72,6 +81,7 @@ fn check(plan: &Plan, members: &[(&'static dyn Part, Member)], known: Option<&St
     preflight::paths(plan)?;
     preflight::clock(plan)?;
     settings::check(plan, clients::topology(plan)?)?;
+    second_region::check(plan)?;
     if known.is_none() {
         preflight::disk(&plan.state)?;
     }
@@ -112,7 +122,8 @@ fn write(plan: &Plan, members: &[(&'static dyn Part, Member)], supervisor: &Supe
     Ok((secrets, written))
 }
 
-/// Starts what isn't running: first the foundation, and when that answers all the rest.
+/// Starts what isn't running: first the foundation, and when that answers all the rest but the second
+/// region, which waits for the first to have something to follow.
 fn start(
     plan: &Plan,
     secrets: &Secrets,
@@ -125,10 +136,10 @@ fn start(
         supervisor.start(&all)?;
         changed = true;
     }
-    let (first, rest): (Vec<_>, Vec<_>) = members.iter().partition(|(_, member)| member.stage == Stage::Foundation);
+    let here = members.iter().filter(|(_, member)| member.stage != Stage::SecondRegion);
+    let (first, rest): (Vec<_>, Vec<_>) = here.partition(|(_, member)| member.stage == Stage::Foundation);
     for (stage, wait_for_it) in [(first, true), (rest, false)] {
-        changed |= supervisor.up(&stage.iter().map(|(_, member)| member).collect::<Vec<_>>())?;
-        changed |= take(plan, secrets, &stage, supervisor)?;
+        changed |= bring_up(plan, secrets, &stage, supervisor)?;
         if changed && wait_for_it {
             wait(plan, secrets, &stage)?;
         }
@@ -137,6 +148,17 @@ fn start(
         }
     }
     Ok(changed)
+}
+
+/// Starts members that are down, and makes the others take the files that have changed.
+fn bring_up(
+    plan: &Plan,
+    secrets: &Secrets,
+    members: &[&(&'static dyn Part, Member)],
+    supervisor: &Supervisor<'_>,
+) -> Result<bool> {
+    let started = supervisor.up(&members.iter().map(|(_, member)| member).collect::<Vec<_>>())?;
+    Ok(take(plan, secrets, members, supervisor)? || started)
 }
 
 /// Makes the members take the files that have changed, one after the other, so that no two of a

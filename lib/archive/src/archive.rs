@@ -9,8 +9,9 @@ mod pin;
 mod read;
 mod write;
 
+pub use locate::Located;
 pub use pin::Pin;
-pub use read::Opened;
+pub use read::{Opened, Unpacked};
 pub use write::Sealed;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use flotilla::{Error, Result};
 use secrecy::ExposeSecret as _;
 
 use crate::codec::Codec;
-use crate::crypt::{Key, KeyTransform};
+use crate::crypt::Key;
 use crate::store::{Store, StoreError};
 
 /// The archive of one shard in one store. Cheap to clone.
@@ -36,6 +37,12 @@ pub struct Archive {
 impl Archive {
     /// The archive of the shard in the store of this name, or in the first. Nothing is asked of it yet.
     pub async fn open(config: &Config, shard: &Shard, store: Option<&str>) -> Result<Self> {
+        Self::of(config, shard, config.archive.store(store)?).await?.with_key(config)
+    }
+
+    /// The same for someone who passes objects on as they are stored: it takes no key, and opens nothing that
+    /// is encrypted.
+    pub async fn open_sealed(config: &Config, shard: &Shard, store: Option<&str>) -> Result<Self> {
         Self::of(config, shard, config.archive.store(store)?).await
     }
 
@@ -50,28 +57,35 @@ impl Archive {
             retry_seconds: at_most(store.retry_seconds),
             ..store.clone()
         };
-        Self::of(config, shard, &hasty).await
+        Self::of(config, shard, &hasty).await?.with_key(config)
     }
 
     async fn of(config: &Config, shard: &Shard, store: &ArchiveStore) -> Result<Self> {
         let settings = &config.archive;
         let store = Store::open(store).await?.below(shard.archive_path())?;
-        let key = match settings.read_key()? {
-            None => None,
-            Some(text) => {
-                // As WAL-G's own default; a longer key in another form is named in the topology.
-                let key = Key::new(text.expose_secret(), KeyTransform::None);
-                let unusable = |e| {
-                    Error::config("the key can't be used").source(e).hint("See archive.key_file in flotilla.toml(5).")
-                };
-                Some(Arc::new(key.map_err(unusable)?))
-            }
-        };
         let codec = match settings.compression {
             Compression::Lz4 => Codec::Lz4,
             Compression::Zstd => Codec::Zstd,
         };
-        Ok(Self { store, codec, key, parallelism: usize::from(settings.parallelism.max(1)) })
+        Ok(Self { store, codec, key: None, parallelism: usize::from(settings.parallelism.max(1)) })
+    }
+
+    /// The same with the key, where anything is encrypted.
+    fn with_key(self, config: &Config) -> Result<Self> {
+        let settings = &config.archive;
+        let key = match settings.read_key()? {
+            None => None,
+            Some(text) => {
+                let key = Key::new(text.expose_secret(), settings.key_transform);
+                let unusable = |e| {
+                    Error::config("the key can't be used")
+                        .source(e)
+                        .hint("See archive.key_file and archive.key_transform in flotilla.toml(5).")
+                };
+                Some(Arc::new(key.map_err(unusable)?))
+            }
+        };
+        Ok(Self { key, ..self })
     }
 
     /// The shard whose archive a target has: its own, or that of the shard that it belongs to.

@@ -2,19 +2,24 @@
 //! WAL, and the ways between timelines. Contents are [`crate::archive`]'s business.
 
 mod chain;
+mod coming;
 mod dumps;
 mod load;
 mod timelines;
+mod wal;
+mod whole;
 
 pub use chain::Broken;
+pub use coming::Coming;
 pub use dumps::{Dumps, FinishedDump};
+pub use wal::{WalFiles, WalObject};
+pub(crate) use whole::lack;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::archive::Pin;
-use crate::codec::Codec;
 use crate::documents::{Metadata, Sentinel};
 use crate::names::BackupName;
 use crate::wal::{History, Lsn, Segment, SegmentSize, Timeline, WalFile};
@@ -26,12 +31,14 @@ pub struct Catalog {
     pub size: SegmentSize,
     /// The backups that can be read, the one that began first is first.
     pub backups: Vec<Backup>,
+    /// Those of them that WAL-G made for a push which has not proven them.
+    pub unproven: BTreeSet<BackupName>,
     /// Backups with a sentinel or `metadata.json` that can't be understood, and why.
     pub unreadable: Vec<(BackupName, String)>,
     /// Backups without a sentinel: begun and never finished, or being made right now.
     pub unfinished: BTreeSet<BackupName>,
-    /// Files of the WAL; of one that is there twice, the packing that is read first.
-    pub wal: BTreeMap<WalFile, WalObject>,
+    /// Files of the WAL; of one that is there in several packings, the one that is read first.
+    pub wal: WalFiles,
     /// The ways to timelines whose history file is there.
     pub histories: BTreeMap<Timeline, History>,
     /// History files that can't be understood, and why.
@@ -48,19 +55,6 @@ pub struct Backup {
     /// Its `metadata.json`; some are without.
     pub metadata: Option<Metadata>,
     /// When its sentinel was written.
-    pub written: DateTime<Utc>,
-}
-
-/// A file of the WAL in the archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WalObject {
-    /// Its key.
-    pub key: String,
-    /// How it is packed.
-    pub codec: Codec,
-    /// Its size as stored, in bytes.
-    pub bytes: u64,
-    /// When it was written.
     pub written: DateTime<Utc>,
 }
 
@@ -108,6 +102,12 @@ impl Catalog {
         self.backups.last()
     }
 
+    /// The newest that is proven, with all that it stands on.
+    pub fn newest_proven(&self) -> Option<&Backup> {
+        let is_proven = |backup: &&Backup| !matches!(self.chain(backup), Err(Broken::Unproven(_)));
+        self.backups.iter().rev().find(is_proven)
+    }
+
     /// The cluster that everything must be of: the one that the archive is pinned to, unless every backup
     /// is another's.
     pub fn system(&self, pin: Option<&Pin>) -> Option<u64> {
@@ -123,8 +123,8 @@ impl Catalog {
     }
 
     /// The object that holds a segment.
-    pub fn segment(&self, segment: Segment) -> Option<&WalObject> {
-        self.wal.get(&WalFile::Segment(segment))
+    pub fn segment(&self, segment: Segment) -> Option<WalObject> {
+        self.wal.get(WalFile::Segment(segment))
     }
 
     /// How far the WAL reaches without a gap on a way, from a position on: the end of the last segment

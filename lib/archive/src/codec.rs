@@ -22,7 +22,7 @@ const WIDEST_WINDOW: u32 = 25;
 const WINDOW: u32 = 23;
 
 /// A packing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Codec {
     /// An lz4 frame: WAL-G's default.
     Lz4,

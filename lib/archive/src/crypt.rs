@@ -7,11 +7,11 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dryoc::classic::crypto_secretstream_xchacha20poly1305 as secretstream;
+pub use flotilla::config::KeyTransform;
 use secrecy::{ExposeSecret as _, SecretBox};
 
 use crate::Corrupt;
@@ -25,30 +25,6 @@ const SEALED: usize = MESSAGE + ADDED;
 const FINAL: u8 = 3;
 /// How many messages are read or written at once.
 const BATCH: usize = 32;
-
-/// How a key is made of text (`WALG_LIBSODIUM_KEY_TRANSFORM`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyTransform {
-    /// The text's first 32 bytes; a shorter one, of at least 25, is filled with zeros.
-    None,
-    /// 64 hexadecimal digits.
-    Hex,
-    /// 32 bytes in base64.
-    Base64,
-}
-
-impl FromStr for KeyTransform {
-    type Err = Corrupt;
-
-    fn from_str(text: &str) -> Result<Self, Corrupt> {
-        match text {
-            "none" => Ok(Self::None),
-            "hex" => Ok(Self::Hex),
-            "base64" => Ok(Self::Base64),
-            _ => Err(Corrupt::new("a key's transform is none, hex or base64")),
-        }
-    }
-}
 
 /// A key. Never shown.
 pub struct Key(SecretBox<[u8; 32]>);

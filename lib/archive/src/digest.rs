@@ -6,8 +6,17 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 
+use crc_fast::{CrcAlgorithm, Digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
+
+/// CRC-32C of these one after another, PostgreSQL's own checksum.
+pub(crate) fn crc32c<const N: usize>(parts: [&[u8]; N]) -> u32 {
+    let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
+    parts.iter().for_each(|part| digest.update(part));
+    // The upper half of a sum of 32 bits is empty.
+    u32::try_from(digest.finalize()).unwrap_or_default()
+}
 
 /// A SHA-256 sum.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -15,6 +15,7 @@ pub mod crypt;
 pub mod digest;
 pub mod documents;
 pub mod names;
+pub mod objects;
 pub mod pages;
 mod reading;
 pub mod region;

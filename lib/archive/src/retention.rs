@@ -10,18 +10,17 @@
 
 mod clock;
 mod delete;
+mod dumps;
 mod footing;
 mod intent;
 mod keep;
-mod objects;
 mod plan;
 mod policy;
 mod probe;
 mod sound;
 
 pub use delete::{Outcome, Step, delete};
-pub use footing::check_footing;
+pub use footing::{check_dump_footing, check_footing};
 pub use intent::{By, Intent};
-pub(crate) use objects::Objects;
 pub use plan::{Gone, Group, Kept, Plan, WalGone, plan};
 pub use policy::{Policy, Reason};

@@ -162,7 +162,15 @@ impl World {
     }
 
     fn policy(&self, now: DateTime<Utc>) -> Policy {
-        Policy { full: self.full, days: self.days, least: self.least, garbage_after: Duration::from_hours(24), now }
+        Policy {
+            full: self.full,
+            days: self.days,
+            dumps: None,
+            dump_days: None,
+            least: self.least,
+            garbage_after: Duration::from_hours(24),
+            now,
+        }
     }
 }
 
@@ -340,15 +348,15 @@ async fn holds(world: World) -> Result<(), TestCaseError> {
     let reached = before.reach();
     let is_lost = |(timeline, number): &&(u32, u64)| !after.reach().contains(&(*timeline, *number));
     if let Some(days) = world.days {
-        let latest = before.catalog.wal.values().map(|object| object.written);
+        let latest = before.catalog.wal.iter().map(|object| object.written);
         let latest = latest.chain(before.catalog.backups.iter().map(|b| b.written)).max().unwrap_or(now);
         let begin = latest - TimeDelta::days(i64::from(days));
         let lost: Vec<_> = reached.iter().filter(|(_, number)| time(now, *number) >= begin).filter(is_lost).collect();
         prop_assert!(lost.is_empty(), "lost of the window: {:?}", lost);
     }
-    for (file, object) in &before.catalog.wal {
-        let stays = file.number().is_none_or(|number| number >= planned.wal_before);
-        prop_assert!(!stays || after.files.contains(&object.key), "{} is needed", object.key);
+    for object in before.catalog.wal.iter() {
+        let (stays, key) = (object.file.number().is_none_or(|number| number >= planned.wal_before), object.key());
+        prop_assert!(!stays || after.files.contains(&key), "{} is needed", key);
     }
     // What isn't this archive's.
     for stranger in ["wal_005/notes.txt", "basebackups_005/strange"] {

@@ -133,6 +133,19 @@ impl Context {
         self.choose(target::read_with_lines)
     }
 
+    /// The targets that `-t` or a pipe names, of any kind; none where everything in the topology is meant.
+    pub fn named_targets(&self) -> Result<Option<Vec<Target>>> {
+        let config = self.config()?;
+        let global = &self.run.global;
+        if global.all {
+            return Ok(None);
+        }
+        if !global.targets.is_empty() {
+            return target::named(config, &global.targets).map(Some);
+        }
+        target::piped_stdin().map(|stdin| target::read(config, stdin)).transpose()
+    }
+
     fn choose(&self, read: fn(&Config, StdinLock<'static>) -> Result<Vec<Target>>) -> Result<Vec<Target>> {
         let config = self.config()?;
         let global = &self.run.global;

@@ -4,10 +4,11 @@
 //! failover and restore; the file beside the tools holds what couldn't be written there. Audit
 //! trail, history and missed jobs are views of it.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -15,9 +16,15 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::clock;
+use crate::config::Shard;
+use crate::context::Context;
 use crate::env;
 use crate::error::{Code, Error, Result};
 use crate::pg::Session;
+use crate::reach;
+
+/// How long a primary may take to be told of what was done elsewhere.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who runs the tool.
 #[derive(Clone, Debug)]
@@ -115,6 +122,22 @@ impl Entry {
         self.timed().keep();
     }
 
+    /// Writes the entry to the ledger of a shard's primary, by this user, where that answers; otherwise to the
+    /// file alone. For what is done to archives, also when their shard is down.
+    pub async fn leave(&self, cx: &Context, shard: &Shard, user: &str) {
+        let written = async {
+            let endpoint = reach::primary(cx.config()?, shard, user)?.connect_timeout(PATIENCE);
+            let session = cx.connect(endpoint).await?;
+            let written = session.simple(&self.timed().sql()).await.map(drop);
+            session.close().await;
+            written
+        };
+        if let Err(error) = written.await {
+            tracing::info!("the ledger on the primary has no line of this: {error}");
+        }
+        self.to_file();
+    }
+
     fn timed(&self) -> Self {
         Self { duration_ms: clock::millis(self.began.elapsed()), ..self.clone() }
     }
@@ -163,6 +186,25 @@ impl Entry {
             .and_then(|mut f| f.write_all(&line))
             .map_err(|e| Error::new(Code::Io, format!("could not write {}", path.display())).source(e))
     }
+}
+
+/// The last lines of this machine's file, the newest first: of its last mebibytes, for nobody cuts it short.
+pub fn recent() -> Result<Vec<Value>> {
+    const MOST: u64 = 4 << 20;
+    let path = state_dir()?.join("journal.jsonl");
+    let failed = |e| Error::new(Code::Io, format!("could not read {}", path.display())).source(e);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let size = file.metadata().map_err(failed)?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(MOST))).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes).map_err(failed)?;
+    // The first line may be cut; it is then no JSON either.
+    let lines = bytes.split(|byte| *byte == b'\n').rev();
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
 /// The folder for what outlives a run.

@@ -5,6 +5,7 @@
 //! A tool is a [`tool::Tool`] with a list of [`verb::Verb`]s. A verb takes [`target::Target`]s,
 //! works on them with [`context::Context::each`], and writes one [`record::Line`] for each.
 
+pub mod availability;
 pub mod clock;
 pub mod config;
 pub mod consent;
@@ -17,18 +18,23 @@ pub mod fanout;
 pub mod flags;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod http;
+pub mod ignore;
 pub mod input;
 pub mod journal;
 pub mod lock;
 pub mod log;
 pub mod output;
 pub mod ownership;
+pub mod patroni;
 pub mod pg;
 pub mod placement;
 mod progress;
 pub mod reach;
 pub mod record;
+pub mod secret;
 pub mod signal;
+pub mod stream;
 pub mod target;
 pub mod tls;
 pub mod tool;

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, Node, Shard};
+use crate::config::{Balancer, Config, Node, Shard};
 use crate::error::{Code, Error, Result};
 use crate::pg::{Endpoint, Host, SessionAttrs, Ssl, SslMode};
 use crate::target::{Kind, Target};
@@ -46,7 +46,7 @@ pub fn writer(config: &Config, shard: &Shard, user: &str) -> Result<Endpoint> {
     if config.poolers.is_empty() {
         return primary(config, shard, user);
     }
-    endpoint(config, poolers(config), user, &shard.name)
+    endpoint(config, pooled(config, shard, shard.write_port)?, user, &shard.name)
 }
 
 /// As an application reads from replicas: through the poolers, or to a standby where there are none.
@@ -56,7 +56,29 @@ pub fn reader(config: &Config, shard: &Shard, user: &str) -> Result<Endpoint> {
         let endpoint = endpoint(config, hosts, user, &config.cluster.dbname)?;
         return Ok(endpoint.session_attrs(SessionAttrs::PreferStandby));
     }
-    endpoint(config, poolers(config), user, &format!("{}_ro", shard.name))
+    endpoint(config, pooled(config, shard, shard.read_port)?, user, &format!("{}_ro", shard.name))
+}
+
+/// Through the balancers to a shard's port that follows the primary; none where there is no such way.
+pub fn balanced_writer(config: &Config, shard: &Shard, user: &str) -> Result<Option<Endpoint>> {
+    balanced(config, &config.balancers, shard.write_port, user)
+}
+
+/// Through the balancers to a shard's port that spreads over the replicas; none where there is no such way.
+pub fn balanced_reader(config: &Config, shard: &Shard, user: &str) -> Result<Option<Endpoint>> {
+    balanced(config, &config.balancers, shard.read_port, user)
+}
+
+/// Through one balancer to the primary of a shard, which must be one.
+pub fn balanced_by(config: &Config, balancer: &Balancer, shard: &Shard, user: &str) -> Result<Option<Endpoint>> {
+    let endpoint = balanced(config, std::slice::from_ref(balancer), shard.write_port, user)?;
+    Ok(endpoint.map(|endpoint| endpoint.session_attrs(SessionAttrs::Primary)))
+}
+
+fn balanced(config: &Config, balancers: &[Balancer], port: Option<u16>, user: &str) -> Result<Option<Endpoint>> {
+    let Some(port) = port.filter(|_| !balancers.is_empty()) else { return Ok(None) };
+    let hosts = balancers.iter().map(|b| Host::new(&*b.host, b.hostaddr, port)).collect();
+    endpoint(config, hosts, user, &config.cluster.dbname).map(Some)
 }
 
 /// Direct to a pooler's console.
@@ -78,8 +100,17 @@ fn host(node: &Node) -> Host {
     Host::new(&*node.host, node.hostaddr, node.port)
 }
 
-fn poolers(config: &Config) -> Vec<Host> {
-    config.poolers.iter().map(|p| Host::new(&*p.host, p.hostaddr, p.port)).collect()
+/// Where clients find a shard's pools: at the poolers, or at the balancers in front of poolers on the nodes.
+fn pooled(config: &Config, shard: &Shard, port: Option<u16>) -> Result<Vec<Host>> {
+    if !config.poolers_are_on_nodes() {
+        return Ok(config.poolers.iter().map(|p| Host::new(&*p.host, p.hostaddr, p.port)).collect());
+    }
+    let at = config.path.display();
+    let port = port.filter(|_| !config.balancers.is_empty()).ok_or_else(|| {
+        Error::config(format!("{at}: poolers are on the nodes, but no balancer leads to shard \"{}\"", shard.name))
+            .hint("Add [[balancers]], and write_port and read_port to every shard.")
+    })?;
+    Ok(config.balancers.iter().map(|b| Host::new(&*b.host, b.hostaddr, port)).collect())
 }
 
 fn endpoint(config: &Config, hosts: Vec<Host>, user: &str, dbname: &str) -> Result<Endpoint> {

@@ -9,12 +9,14 @@ mod backupfiles;
 mod conninfo;
 mod copy;
 mod documents;
+mod haproxy;
 mod keys;
 mod lines;
 mod map;
 mod mutate;
 mod packed;
 mod passfile;
+mod pgbouncer;
 mod protocol;
 mod route;
 mod service;
@@ -45,11 +47,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "conninfo", run: conninfo::run },
     Target { name: "copy", run: copy::run },
     Target { name: "documents", run: documents::run },
+    Target { name: "haproxy", run: haproxy::run },
     Target { name: "keys", run: keys::run },
     Target { name: "lines", run: lines::run },
     Target { name: "map", run: map::run },
     Target { name: "packed", run: packed::run },
     Target { name: "passfile", run: passfile::run },
+    Target { name: "pgbouncer", run: pgbouncer::run },
     Target { name: "protocol", run: protocol::run },
     Target { name: "route", run: route::run },
     Target { name: "service", run: service::run },

@@ -51,6 +51,7 @@ fn what_a_copy_lists_can_be_restored_wherever_copying_was_killed() {
         let told = (line["errors"].as_u64(), line["warnings"].as_u64(), line["unchecked"].as_u64());
         assert_eq!(told, (Some(0), Some(nothing_listed), Some(0)), "{place}: {}", verified.transcript());
     }
+    let noted = "SELECT count(*) FROM flotilla.ledger WHERE tool = 'walg-wrap' AND verb = 'copy'";
     let done = summary(&copy(&fleet, &[]).run().ok());
     assert_eq!((&done["lag_seconds"], &done["missing_segments"]), (&0.into(), &0.into()), "{done}");
     let again = summary(&copy(&fleet, &[]).run().ok());
@@ -80,10 +81,14 @@ fn what_a_copy_lists_can_be_restored_wherever_copying_was_killed() {
     fs::write(west.join(&key), &flipped).unwrap();
     let failed = copy(&fleet, &[]).run().code_is(1);
     assert!(failed.stdout.contains(&key) && failed.stdout.contains("is another than"), "{}", failed.transcript());
+    let line = summary(&failed);
+    assert_eq!((&line["first_missing"], &line["missing_segments"]), (&segment.into(), &1.into()), "{line}");
     assert_eq!(fs::read(west.join(&key)).unwrap(), flipped, "nothing was replaced");
     fs::remove_file(west.join(&key)).unwrap();
+    let before = fleet.psql(0, noted);
     let done = summary(&copy(&fleet, &[]).run().ok());
-    assert_eq!(done["lag_seconds"], 0, "{done}");
+    assert_eq!((&done["lag_seconds"], &done["changed"]), (&0.into(), &true.into()), "{done}");
+    assert_ne!(fleet.psql(0, noted), before, "the ledger on the shard has a line of it");
 }
 
 #[test]
@@ -125,4 +130,39 @@ fn a_second_region_that_fails_is_behind_and_catches_up() {
     copy(75);
     proxy.clear();
     assert_eq!(copy(0).0["changed"], false);
+}
+
+#[test]
+fn dumps_and_encrypted_archives_are_copied_without_the_key() {
+    let mut fleet = source::small("", LAYOUTS[1]);
+    push(&fleet, "full");
+    push(&fleet, "logical");
+    // The history of a timeline, encrypted like everything else.
+    let history = fleet.primary(0).data().join("pg_wal/00000002.history");
+    fs::write(&history, "1\t0/8000000\tno recovery target specified\n").unwrap();
+    source::private(&history);
+    fleet.as_operator("walg-wrap", ["wal-push", "-t", "s0", history.to_str().unwrap()]).run().ok();
+    fleet.archived(0);
+    let west = fleet.path().join("west");
+    fs::create_dir(&west).unwrap();
+    let _ = write!(fleet.topology.rest, "\n[[archive.stores]]\nname = \"west\"\nurl = \"file://{}\"\n", west.display());
+    fleet.write_topology();
+    let key = fleet.operator("key");
+    let kept = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    for place in ["sentinel", "dump"] {
+        let outcome = copy(&fleet, &[]).env("FLOTILLA_FAILPOINT", format!("copy.{place}")).run();
+        assert_eq!(outcome.signal(), Some(9), "{place}: {}", outcome.transcript());
+    }
+    let done = summary(&copy(&fleet, &[]).run().ok());
+    assert_eq!((&done["dumps"], &done["lag_seconds"]), (&1.into(), &0.into()), "{done}");
+    assert_eq!(summary(&copy(&fleet, &[]).run().ok())["changed"], false);
+    fs::write(&key, kept).unwrap();
+    source::private(&key);
+    fleet.tool("walg-wrap", ["verify", "-t", "s0", "--store", "west", "-q"]).run_within(source::LONG).ok();
+    fleet.primary(0).psql("CREATE DATABASE there TEMPLATE template0").unwrap();
+    let fetch = ["fetch", "-t", "s0", "--type", "logical", "--store", "west", "--into", "there"];
+    fleet.tool("walg-wrap", fetch).run().ok();
+    let count = |database: &str| fleet.primary(0).psql_in(database, "SELECT count(*) FROM spaced").unwrap();
+    assert_eq!(count("there"), count("app"));
 }

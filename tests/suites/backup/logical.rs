@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use flotilla_native::postgres::Server;
 use flotilla_tests::Fleet;
 use serde_json::Value;
 
-use super::source::private;
+use super::source::{LONG, objects, private};
 use super::walg::{LAYOUTS, Layout};
 
 /// Names with all that a name may hold, partitions, fences, policies, sequences, large objects.
@@ -265,4 +266,95 @@ fn a_restore_that_cant_be_touches_nothing() {
     assert_eq!(outcome.line("s0")["error"]["code"], "mismatch", "{}", outcome.transcript());
     let mark = fleet.primary(1).psql_in("fresh", "SHOW flotilla.restoring").unwrap();
     assert!(mark.starts_with("20"), "{mark}");
+}
+
+/// Makes everything of a dump look as old as this.
+fn aged(fleet: &Fleet, dump: &str, hours: u64) {
+    let then = SystemTime::now() - Duration::from_hours(hours);
+    for path in objects(&fleet.path().join("archive/s0/flotilla/logical").join(dump)) {
+        fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+    }
+}
+
+#[test]
+fn dumps_are_listed_and_retired_by_rules_of_their_own() {
+    let fleet = fleet(LAYOUTS[0], 0);
+    fleet.psql(
+        0,
+        "DELETE FROM secret; DROP MATERIALIZED VIEW summary; SELECT lo_unlink(oid) FROM pg_largeobject_metadata",
+    );
+    let name = |line: &Value| line["dump"].as_str().unwrap().to_owned();
+    let kept = name(&push(&fleet, &["--permanent"]));
+    let dumps: Vec<String> = (0..3).map(|_| name(&push(&fleet, &[]))).collect();
+    let killed = fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--type", "logical"]);
+    assert_eq!(killed.env("FLOTILLA_FAILPOINT", "dump.contents").run().signal(), Some(9));
+    let state = |line: &Value| (line["dump"].as_str().unwrap().to_owned(), line["state"].as_str().unwrap().to_owned());
+    let ls = || {
+        let lines = fleet.as_operator("walg-wrap", ["ls", "-t", "s0", "--type", "logical"]).run().ok().lines();
+        let end = lines.last().unwrap().clone();
+        (lines.iter().filter(|line| line["dump"].is_string()).map(state).collect::<Vec<_>>(), end)
+    };
+    let (listed, end) = ls();
+    let of =
+        |state: &str| listed.iter().filter(|(_, is)| is == state).map(|(dump, _)| dump.clone()).collect::<Vec<_>>();
+    assert_eq!(of("finished"), [&[kept.clone()][..], &dumps].concat());
+    let [unfinished] = <[String; 1]>::try_from(of("unfinished")).unwrap();
+    assert_eq!((&end["dumps"], &end["other_dumps"]), (&4.into(), &1.into()), "{end}");
+    assert!(!fleet.as_operator("walg-wrap", ["ls", "-t", "s0", "--type", "base"]).run().ok().stdout.contains(&kept));
+    assert!(fleet.as_operator("walg-wrap", ["ls", "-t", "s0"]).run().ok().stdout.contains(&kept));
+
+    let retain = |args: &[&str]| fleet.as_operator("walg-wrap", [&["retain", "-t", "s0"], args].concat());
+    let before = objects(&fleet.path().join("archive/s0"));
+    let gone = |lines: &[Value], kind: &str| {
+        let gone = lines.iter().filter(|line| line["action"] == "delete" && line["kind"] == kind);
+        gone.map(|line| line["object"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let planned = retain(&["--dumps", "1"]).run().code_is(3);
+    assert_eq!(gone(&planned.lines(), "dump"), dumps[..2], "{}", planned.transcript());
+    assert!(gone(&planned.lines(), "unfinished_dump").is_empty(), "it may be being made");
+    assert_eq!(gone(&retain(&["--dump-days", "1", "--dry-run"]).run().ok().lines(), "dump").len(), 0);
+    // Rules of backups say nothing of dumps, and the other way round.
+    let unruled = retain(&["--full", "1", "--dry-run"]).run().ok().lines();
+    assert!(gone(&unruled, "dump").is_empty() && unruled.iter().any(|line| line["reason"] == "no_rule"), "{unruled:?}");
+    assert!(gone(&planned.lines(), "wal").is_empty());
+    assert_eq!(objects(&fleet.path().join("archive/s0")), before, "a plan changes nothing");
+
+    aged(&fleet, &unfinished, 25);
+    for place in ["intent", "garbage", "sentinel", "parts", "backup"] {
+        let outcome = retain(&["--dumps", "1", "--yes"]).env("FLOTILLA_FAILPOINT", format!("retain.{place}")).run();
+        assert_eq!(outcome.signal(), Some(9), "{place}: {}", outcome.transcript());
+        let (listed, _) = ls();
+        assert!(listed.iter().all(|(_, state)| state == "finished" || state == "unfinished"), "{place}: {listed:?}");
+        let state = fleet.operator("state").join(place);
+        let verified =
+            fleet.as_operator("walg-wrap", ["verify", "-t", "s0"]).env("XDG_STATE_HOME", state).run_within(LONG);
+        let end = verified.lines().pop().unwrap();
+        assert_eq!(end["errors"], 0, "{place}: {}", verified.transcript());
+    }
+    retain(&["--dumps", "1", "--yes"]).run().ok();
+    let again = retain(&["--dumps", "1", "--yes"]).run().ok().lines().pop().unwrap();
+    assert_eq!(again["changed"], false, "{again}");
+    let (listed, _) = ls();
+    assert_eq!(listed.iter().map(|(dump, _)| dump.as_str()).collect::<Vec<_>>(), [&kept, &dumps[2]]);
+    let left = objects(&fleet.path().join("archive/s0"));
+    for dump in dumps[..2].iter().chain([&unfinished]) {
+        let of_it: Vec<_> = left.iter().filter(|path| path.to_str().unwrap().contains(&dump[..8])).collect();
+        assert!(!of_it.iter().any(|path| path.to_str().unwrap().contains(dump.as_str())), "{of_it:?}");
+    }
+    fleet.primary(0).psql("CREATE DATABASE again TEMPLATE template0").unwrap();
+    fetch(&fleet, &[&dumps[2], "--into", "again"]).run().ok();
+}
+
+#[test]
+fn flags_of_the_other_kind_of_backup_are_refused() {
+    let mut sandbox = flotilla_tests::Sandbox::new();
+    sandbox.topology(flotilla_tests::Topology::default().shard("s0", "127.0.0.11", 15432).to_string());
+    let refused = |args: &[&str]| {
+        let run = sandbox.tool("walg-wrap", [&["push", "-t", "s0"], args].concat()).run();
+        run.code_is(2).no_lines().says("Leave them out");
+    };
+    refused(&["--type", "logical", "--max-deltas", "3"]);
+    refused(&["--type", "logical", "--wal-timeout", "1m"]);
+    refused(&["--type", "delta", "--spool-mib", "12"]);
+    refused(&["--database", "app"]);
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use flotilla_native::account::Account;
 use flotilla_native::postgres::{Server, Shutdown, program};
@@ -25,6 +26,20 @@ pub(super) fn fleet_by(lines: &str, layout: Layout, with_space: bool) -> Fleet {
     fleet.archive(&settings);
     filled(fleet, with_space)
 }
+
+/// A shard that archives, with one small table: for what reads an archive again and again.
+pub(super) fn small(lines: &str, layout: Layout) -> Fleet {
+    let mut fleet = Fleet::new().shards(1).init().archiving().start();
+    let settings = format!("{lines}{}", layout.settings(&fleet));
+    fleet.archive(&settings);
+    key(&fleet);
+    fleet.psql(0, "CREATE TABLE spaced AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, 3000) g");
+    fleet.archived(0);
+    fleet
+}
+
+/// How long a verification may take on a busy machine, of what isn't optimised.
+pub(super) const LONG: Duration = Duration::from_mins(5);
 
 /// A shard that archives in an S3 service, with the same tables and more lines of `[archive]`.
 pub(super) fn on_s3(service: &ObjectStore, lines: &str) -> Fleet {

@@ -10,13 +10,13 @@ use super::source::KEY;
 
 /// How an archive is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    pub(super) codec: &'static str,
-    pub(super) encrypted: bool,
+pub(crate) struct Layout {
+    pub(crate) codec: &'static str,
+    pub(crate) encrypted: bool,
 }
 
 /// Every layout that both sides write.
-pub(super) const LAYOUTS: [Layout; 4] = [
+pub(crate) const LAYOUTS: [Layout; 4] = [
     Layout { codec: "lz4", encrypted: false },
     Layout { codec: "lz4", encrypted: true },
     Layout { codec: "zstd", encrypted: false },
@@ -25,7 +25,7 @@ pub(super) const LAYOUTS: [Layout; 4] = [
 
 impl Layout {
     /// The lines of `[archive]`.
-    pub(super) fn settings(self, fleet: &Fleet) -> String {
+    pub(crate) fn settings(self, fleet: &Fleet) -> String {
         let encryption = if self.encrypted {
             format!("encryption = \"libsodium\"\nkey_file = \"{}\"\n", fleet.path().join("operator/key").display())
         } else {
@@ -36,7 +36,7 @@ impl Layout {
 }
 
 /// Where `wal-g` is. Says so where it isn't: then nothing is proven.
-pub(super) fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<PathBuf> {
     let path = flotilla::env::var("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join("wal-g")).find(|path| path.is_file());
     if found.is_none() {
@@ -46,7 +46,7 @@ pub(super) fn program() -> Option<PathBuf> {
 }
 
 /// A run of `wal-g` on the archive of a shard, as the servers' account.
-pub(super) fn run(fleet: &Fleet, shard: usize, layout: Layout, args: &[&str]) -> Run {
+pub(crate) fn run(fleet: &Fleet, shard: usize, layout: Layout, args: &[&str]) -> Run {
     let server = fleet.primary(shard);
     let run = fleet.program_as_operator(&program().unwrap(), args);
     let run = run
@@ -61,7 +61,7 @@ pub(super) fn run(fleet: &Fleet, shard: usize, layout: Layout, args: &[&str]) ->
 }
 
 /// What a server archives with by WAL-G, into a folder that it makes.
-pub(super) fn archive_command(fleet: &Fleet, shard: usize, layout: Layout) -> String {
+pub(crate) fn archive_command(fleet: &Fleet, shard: usize, layout: Layout) -> String {
     let store = fleet.path().join("archive").join(&fleet.shards[shard].name);
     Account::server().and_then(|account| account.private_folder(&store)).expect("a folder of the servers");
     let key = if layout.encrypted { format!("WALG_LIBSODIUM_KEY={KEY} ") } else { String::new() };

@@ -84,6 +84,47 @@ fn names_and_addresses_are_unique_and_plain() {
     }
 }
 
+/// A topology with a standby cluster of `s0`, and what else its lines say.
+fn followed(cluster: &str, node: &str) -> String {
+    let rest = format!(
+        "[archive]\nencryption = \"none\"\n[[archive.stores]]\nname = \"east\"\nurl = \"file:///nowhere/east\"\n\
+         [[archive.stores]]\nname = \"west\"\nurl = \"file:///nowhere/west\"\n\
+         [[standby_clusters]]\n{cluster}\n[[standby_clusters.nodes]]\n{node}\n"
+    );
+    Topology { rest, ..good() }.to_string()
+}
+
+#[test]
+fn a_standby_cluster_follows_a_shard_by_a_store_and_is_no_target() {
+    const CLUSTER: &str = "name = \"s0-west\"\nshard = \"s0\"\nstore = \"west\"";
+    const NODE: &str = "name = \"s0-west-a\"\nhost = \"/nowhere/2\"";
+    let cluster = |from: &str, to: &str| followed(&CLUSTER.replace(from, to), NODE);
+    init(cluster("shard = \"s0\"", "shard = \"s9\""), &["follows \"s9\", which is no shard"]);
+    init(cluster("\"west\"", "\"north\""), &["restores from \"north\", which is no store"]);
+    init(cluster("name = \"s0-west\"", "name = \"s0\""), &["\"s0\" is both a shard and a standby cluster"]);
+    init(cluster("\"s0-west\"", "\"West\""), &["standby cluster name \"West\" is not a name"]);
+    init(cluster("store", "rpo_seconds = 0\nstore"), &["rpo_seconds 0", "Use 1 to 86400"]);
+    init(cluster("store", "rpo = 5\nstore"), &["unknown field `rpo`"]);
+    init(followed(CLUSTER, &NODE.replace("s0-west-a", "s1-a")), &["\"s1-a\" is both a node and a standby cluster's"]);
+    init(followed(CLUSTER, &NODE.replace("/2", "/0")), &["nodes \"s0-a\" and \"s0-west-a\" are both at /nowhere/0"]);
+    let second = format!("{NODE}\n[[standby_clusters]]\n{}", CLUSTER.replace("s0-west", "s0-far"));
+    init(followed(CLUSTER, &second), &["\"s0-far\" has no nodes"]);
+    let second = format!("{second}\n[[standby_clusters.nodes]]\nname = \"s0-far-a\"\nhost = \"/nowhere/3\"");
+    init(followed(CLUSTER, &second), &["\"s0-far\" is the second of shard \"s0\" that restores from \"west\""]);
+
+    let mut sandbox = Sandbox::new();
+    sandbox.topology(followed(CLUSTER, NODE));
+    let targets = sandbox.shardctl(["targets"]).run().ok();
+    assert!(!targets.stdout.contains("west"), "{}", targets.transcript());
+    for name in ["s0-west", "s0-west-a"] {
+        for args in [&["init", "-t", name][..], &["targets", "-t", name], &["sql", "-t", name, "SELECT 1"]] {
+            refused(sandbox.shardctl(args).run(), 2, &[name, "belongs to a standby cluster of shard \"s0\""]);
+        }
+        let piped = sandbox.shardctl(["init"]).stdin(format!("{{\"target\":\"{name}\"}}\n"));
+        refused(piped.run(), 2, &["line 1", "is no target"]);
+    }
+}
+
 #[test]
 fn a_key_type_that_is_not_placed_is_refused() {
     init(Topology { key_type: "numeric".to_owned(), ..good() }.to_string(), &["flotilla.toml:4: ", "numeric"]);

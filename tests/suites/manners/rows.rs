@@ -115,6 +115,9 @@ pub(super) const ROWS: &[Row] = &[
         hang: Hang::Lock("notes"),
         ..ROW
     },
+    // Patroni, balancers and what breaks them are the stack's, in whose suite these two are.
+    Row { verb: "switchover", args: &["s0", "--yes"], apart: true, ..ROW },
+    Row { verb: "drill", args: &["s0", "--fault", "switchover", "--yes"], apart: true, ..ROW },
     Row { tool: "migrate", verb: "new", args: &["add moods", "--dir", "written"], ..ROW },
     Row {
         tool: "migrate",
@@ -205,6 +208,13 @@ pub(super) const ROWS: &[Row] = &[
     Row { tool: "walg-wrap", verb: "verify", args: &["--store", "past", "--dry-run"], ..ROW },
     Row {
         tool: "walg-wrap",
+        verb: "verify --prove",
+        args: &["-t", "s0", "--store", "past", "--dry-run"],
+        untargeted: Some(&["--store", "past", "--dry-run"]),
+        ..ROW
+    },
+    Row {
+        tool: "walg-wrap",
         verb: "retain",
         args: &["--all", "--store", "past", "--full", "1", "--yes"],
         untargeted: Some(&["--store", "past", "--full", "1", "--yes"]),
@@ -240,7 +250,49 @@ pub(super) const ROWS: &[Row] = &[
     Row { tool: "pitr", verb: "point", args: &["--all", "here"], untargeted: Some(&["here"]), apart: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", pools: true, ..ROW },
     Row { tool: "poolcfg", verb: "render", args: &["haproxy"], pools: true, ..ROW },
+    Row { tool: "poolcfg", verb: "check", pools: true, ..ROW },
+    // Poolers and balancers that run are in the suite `pool`.
+    Row { tool: "poolcfg", verb: "diff", args: &["-t", "pool-a"], pools: true, apart: true, ..ROW },
+    Row { tool: "poolcfg", verb: "apply", args: &["--all"], untargeted: Some(&[]), pools: true, apart: true, ..ROW },
+    Row { tool: "poolcfg", verb: "advise", args: &["-t", "pool-a"], pools: true, apart: true, ..ROW },
+    Row { tool: "poolcfg", verb: "stats", args: &["-t", "pool-a"], pools: true, apart: true, ..ROW },
+    Row {
+        tool: "healthcheck",
+        verb: "probe",
+        args: &["--component", "postgresql"],
+        hang: Hang::Mute,
+        cancelled_lines: true,
+        ..ROW
+    },
+    Row {
+        tool: "healthcheck",
+        verb: "serve",
+        args: &["--listen", "127.0.0.1:0", "--deadline", "300ms"],
+        ..ROW
+    },
+    Row {
+        tool: "healthcheck",
+        verb: "agent",
+        args: &["--listen", "127.0.0.1:0", "--deadline", "300ms"],
+        apart: true,
+        ..ROW
+    },
+    Row {
+        tool: "healthcheck",
+        verb: "alert",
+        args: &["--failures", "1", "--command", "cat > /dev/null"],
+        stdin: Some(ALERT_INPUT),
+        apart: true,
+        ..ROW
+    },
 ];
+
+/// A line as `healthcheck probe` writes it, as far as alerts look at it.
+pub(crate) const ALERT_INPUT: &str = concat!(
+    r#"{"schema":"healthcheck.probe/1","target":"s0-a","status":"error","component":"postgresql","instance":"s0-a","#,
+    r#""checks":[{"check":"up","of":null,"status":"fail","message":"it is down","hint":null}]}"#,
+    "\n",
+);
 
 /// Lines as `shardctl route` writes them; the shards own these buckets by the even split of two.
 const COPY_INPUT: &str = concat!(
@@ -301,6 +353,7 @@ pub(crate) fn registry() -> Vec<(&'static str, &'static Verb)> {
         .chain(of(walg_wrap::Cli::NAME, walg_wrap::Cli::VERBS))
         .chain(of(pitr::Cli::NAME, pitr::Cli::VERBS))
         .chain(of(poolcfg::Cli::NAME, poolcfg::Cli::VERBS))
+        .chain(of(healthcheck::Cli::NAME, healthcheck::Cli::VERBS))
         .collect()
 }
 

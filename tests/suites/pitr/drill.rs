@@ -1,7 +1,9 @@
 //! Drills: restores that prove themselves.
 
 use std::fs;
+use std::time::Duration;
 
+use flotilla_tests::until;
 use serde_json::Value;
 
 use super::restore::destination;
@@ -59,4 +61,44 @@ fn a_drill_finds_a_damaged_page() {
     assert_eq!(drill["error"]["message"], "pg_checksums found damage");
     assert!(into.join("s0/data").exists(), "what was found is kept");
     assert_eq!(objects(&fleet, 0, "flotilla/drills").len(), 0);
+}
+
+#[test]
+fn a_drill_that_is_killed_leaves_a_chain_that_is_whole() {
+    let fleet = archived(1, 0);
+    table(&fleet, 0);
+    back_up(&fleet, 0);
+    mark(&fleet, 0, 1);
+    switch(&fleet, 0);
+    let reports = || objects(&fleet, 0, "flotilla/drills").len();
+    let mut made = 0;
+    let mut previous = Value::Null;
+    for point in ["drill.proved", "drill.reported"] {
+        let into = destination(&fleet, &point.replace('.', "-"));
+        let folder = into.display().to_string();
+        let args = ["drill", "-t", "s0", "--latest", "--into", &folder];
+        let killed = fleet.tool("pitr", args).env("FLOTILLA_FAILPOINT", point).run_within(Duration::from_mins(5));
+        assert_eq!(killed.signal(), Some(9), "{point}: {}", killed.transcript());
+        let pid = into.join("s0/data/postmaster.pid");
+        until("its server has ended", || (!pid.exists()).then_some(()));
+        // A report is there when the proof was complete, and only then.
+        made += usize::from(point == "drill.reported");
+        assert_eq!(reports(), made, "{point}");
+        // What it has left isn't taken for anything, nor written over.
+        pitr(&fleet, args).code_is(3);
+        fs::remove_dir_all(into.join("s0")).unwrap();
+        let next = line(&pitr(&fleet, args).ok(), DRILL, "s0");
+        made += 1;
+        assert_eq!(reports(), made, "{point}");
+        assert!(point == "drill.reported" || next["previous"] == previous, "{point}: {next}");
+        assert_eq!(fs::read_dir(&into).unwrap().count(), 0, "{point}");
+        previous = next["report"].clone();
+    }
+    // Each names the one before it, the one of the killed drill among them.
+    let texts: Vec<Vec<u8>> =
+        objects(&fleet, 0, "flotilla/drills").iter().map(|path| fs::read(path).unwrap()).collect();
+    for pair in texts.windows(2) {
+        let report: Value = serde_json::from_slice(&pair[1]).unwrap();
+        assert_eq!(report["drill"]["previous"], flotilla_archive::digest::Sum::of(&pair[0]).to_string());
+    }
 }

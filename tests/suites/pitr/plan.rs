@@ -92,3 +92,40 @@ fn a_time_over_several_shards_is_as_exact_as_their_clocks() {
     }
     assert_eq!(line(&pitr(&fleet, ["plan", "--latest"]).ok(), PLAN, "s1")["precision"], "exact");
 }
+
+#[test]
+fn a_plan_looks_for_every_part_that_a_restore_would_read() {
+    let fleet = archived(1, 0);
+    table(&fleet, 0);
+    // By our engine, which keeps the sizes of what it wrote.
+    fleet.archived(0);
+    fleet.as_operator("walg-wrap", ["push", "-t", "s0"]).run().ok();
+    fleet.psql(0, "UPDATE marks SET note = 'x'");
+    fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--type", "delta"]).run().ok();
+    mark(&fleet, 0, 1);
+    switch(&fleet, 0);
+    let plan = line(&pitr(&fleet, ["plan", "--latest"]).ok(), PLAN, "s0");
+    let chain: Vec<&str> = plan["chain"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(chain.len(), 2, "{plan}");
+    let full = super::store(&fleet).join(format!("s0/basebackups_005/{}/tar_partitions", chain[0]));
+    let part = full.join("part_001.tar.lz4");
+    let whole = fs::read(&part).unwrap();
+    let into = super::restore::destination(&fleet, "restored");
+    let folder = into.display().to_string();
+    let refused = |why: &str| {
+        let outcome = pitr(&fleet, ["plan", "--latest"]).code_is(1);
+        assert!(outcome.stdout.contains(why) && outcome.stdout.contains(chain[0]), "{}", outcome.transcript());
+        pitr(&fleet, ["restore", "-t", "s0", "--latest", "--into", &folder]).code_is(1);
+        assert_eq!(fs::read_dir(&into).unwrap().count(), 0, "nothing was written");
+    };
+    fs::write(&part, &whole[..whole.len() - 1]).unwrap();
+    refused("bytes, and");
+    fs::write(&part, "").unwrap();
+    refused("is empty");
+    fs::remove_file(&part).unwrap();
+    refused("isn't there any more");
+    fs::remove_file(full.join("pg_control.tar.lz4")).unwrap();
+    refused("isn't there any more");
+    fs::write(&part, &whole).unwrap();
+    refused("pg_control");
+}

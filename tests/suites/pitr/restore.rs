@@ -16,9 +16,8 @@ pub(super) const RESTORED: &str = "pitr.restored/1";
 
 /// A folder to restore into, of the account that servers run as.
 pub(super) fn destination(fleet: &Fleet, name: &str) -> PathBuf {
-    let path = fleet.path().join(name);
-    fs::create_dir(&path).unwrap();
-    Account::server().unwrap().own(&path).unwrap();
+    let path = fleet.path().join(format!("into-{name}"));
+    Account::server().unwrap().private_folder(&path).unwrap();
     path
 }
 
@@ -55,6 +54,27 @@ impl Copy {
     }
 }
 
+/// Outbound links, and jobs as `pg_cron` keeps them, with a trigger of an extension that isn't loaded in a copy.
+const LINKS: &str = "
+    CREATE EXTENSION postgres_fdw; CREATE EXTENSION dblink;
+    CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '/var/run', dbname 'app');
+    CREATE SERVER others FOREIGN DATA WRAPPER dblink_fdw OPTIONS (host '/var/run', dbname 'app');
+    DO $$ BEGIN
+        EXECUTE format('ALTER SERVER elsewhere OPTIONS (SET host %L, ADD port %L)',
+            current_setting('unix_socket_directories'), current_setting('port'));
+        EXECUTE format('ALTER SERVER others OPTIONS (SET host %L, ADD port %L)',
+            current_setting('unix_socket_directories'), current_setting('port'));
+    END $$;
+    CREATE USER MAPPING FOR postgres SERVER elsewhere OPTIONS (user 'postgres', password_required 'false');
+    CREATE USER MAPPING FOR PUBLIC SERVER others OPTIONS (user 'postgres');
+    CREATE FOREIGN TABLE far (one int) SERVER elsewhere OPTIONS (table_name 'notes_before');
+    CREATE SCHEMA cron;
+    CREATE TABLE cron.job (jobid bigserial PRIMARY KEY, schedule text, command text, active boolean DEFAULT true);
+    CREATE FUNCTION cron.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not loaded''; END';
+    CREATE TRIGGER refuse BEFORE UPDATE ON cron.job FOR EACH ROW EXECUTE FUNCTION cron.refuse();
+    INSERT INTO cron.job (schedule, command) VALUES ('* * * * *', 'SELECT 1'), ('@hourly', 'SELECT 2');
+";
+
 fn rows(copy: &Copy) -> String {
     copy.app("SELECT coalesce(string_agg(n::text, ',' ORDER BY n), '') FROM marks")
 }
@@ -69,6 +89,8 @@ fn a_shard_comes_back_as_it_was_and_reaches_nothing_outside() {
     );
     fleet.psql(0, "CREATE SUBSCRIPTION pulls CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false)");
     fleet.psql(0, "CREATE TABLE notes_before AS SELECT 1 AS one");
+    fleet.psql(0, LINKS);
+    fleet.psql(0, "BEGIN; INSERT INTO notes_before VALUES (2); PREPARE TRANSACTION 'open-then'");
     back_up(&fleet, 0);
     for n in 0..3 {
         mark(&fleet, 0, n);
@@ -88,8 +110,22 @@ fn a_shard_comes_back_as_it_was_and_reaches_nothing_outside() {
     assert_eq!(isolated["subscriptions"], serde_json::json!(["app.pulls"]));
     assert_eq!(isolated["revoked_buckets"], serde_json::json!(["0-1023"]));
 
+    assert_eq!(isolated["foreign_servers"], serde_json::json!(["app.elsewhere", "app.others"]));
+    assert_eq!(
+        (&isolated["cron_jobs"], &isolated["prepared_transactions"]),
+        (&2.into(), &serde_json::json!(["open-then"]))
+    );
+
     let copy = Copy::start(&fleet, &restored);
     assert_eq!(rows(&copy), "0,1,2,3");
+    assert!(copy.ask("app", "SELECT * FROM far").is_none(), "a foreign table reaches the original");
+    assert!(copy.ask("app", "SELECT * FROM dblink('others', 'SELECT 1') AS t (n int)").is_none());
+    assert_eq!(copy.app("SELECT bool_or(active) FROM cron.job"), "f");
+    assert_eq!(copy.app("SELECT count(*) FROM pg_replication_slots"), "0");
+    assert_eq!(copy.app("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical replication%'"), "0");
+    let sockets = fs::read_to_string(into.join("s0/data/postmaster.pid")).unwrap();
+    assert!(sockets.lines().any(|line| line == into.join("s0/socket").display().to_string()), "{sockets}");
+    assert!(!fleet.primary(0).psql_in("app", "SELECT count(*) FROM far").unwrap().is_empty(), "the original still can");
     assert_eq!(fleet.psql(0, "SELECT count(*) FROM marks"), "0");
     let setting = |name: &str| copy.app(&format!("SHOW {name}"));
     assert_eq!((setting("archive_mode").as_str(), setting("listen_addresses").as_str()), ("off", ""));

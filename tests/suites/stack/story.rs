@@ -50,8 +50,8 @@ fn answers(stack: &Stack<'_>) {
 
 fn a_second_up_changes_nothing(stack: &Stack<'_>) {
     let (processes, files) = (stack.processes(), stack.written());
-    // 21 members with a logger each, 6 postmasters, the supervisor.
-    assert_eq!(processes.len(), 21 * 2 + 6 + 1, "{processes:?}");
+    // 35 members with a logger each, 6 postmasters, the supervisor.
+    assert_eq!(processes.len(), 35 * 2 + 6 + 1, "{processes:?}");
     stack.up().ok().says("was up already; nothing was changed");
     assert_eq!(stack.processes(), processes);
     assert_eq!(stack.written(), files);

@@ -125,16 +125,17 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     cx.each(targets, move |target, cx| {
         let args = Arc::clone(&args);
         async move {
-            let shard = flotilla_archive::Archive::shard_of(&target)?.name.clone();
+            let shard = flotilla_archive::Archive::shard_of(&target)?;
             let done = Box::pin(drill(&cx, &target, &args)).await;
             if !cx.global().dry_run {
-                match &done {
+                let entry = match &done {
                     Ok(done) => {
                         let detail = serde_json::json!({ "goal": done.goal_value, "report": done.report });
-                        cx.entry(&shard).detail(detail).to_file();
+                        cx.entry(&shard.name).detail(detail)
                     }
-                    Err(error) => cx.entry(&shard).failed(error).to_file(),
-                }
+                    Err(error) => cx.entry(&shard.name).failed(error),
+                };
+                entry.leave(&cx, shard, &cx.config()?.users.backup).await;
             }
             Ok(if cx.global().dry_run { Done::planned(done?) } else { Done::changed(done?) })
         }

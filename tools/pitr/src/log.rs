@@ -3,13 +3,14 @@
 //! Segments are read one by one and only where a question needs them. A record that begins in one and
 //! ends in the next belongs to the one where it begins.
 
-use std::io::{Cursor, Read as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use flotilla::error::{Code, Error, Result};
 use flotilla_archive::wal::{Event, Expected, Lsn, Records, Segment};
 use flotilla_archive::{Archive, Catalog};
+use tempfile::SpooledTempFile;
 
 /// What a mark is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub(crate) struct Reader {
     kept: tokio::sync::Mutex<Vec<(Segment, Arc<Marks>)>>,
 }
 
+/// A longer segment goes through a temporary file: PostgreSQL's segments may have 1 GiB.
+const HELD: usize = 32 << 20;
 /// How many segments' marks are kept.
 const KEPT: usize = 8;
 
@@ -84,11 +87,11 @@ impl Reader {
             return Ok(Arc::clone(marks));
         }
         let content = self.content(catalog, segment).await?;
-        let (mut marks, mut pending) = self.scan(segment, vec![Arc::clone(&content)]).await?;
+        let (mut marks, pending, content) = self.scan(segment, content, None).await?;
         // The last record goes on in the next segment.
-        if pending.take().is_some() && catalog.segment(next).is_some() {
+        if pending.is_some() && catalog.segment(next).is_some() {
             let following = self.content(catalog, next).await?;
-            marks = self.scan(segment, vec![content, following]).await?.0;
+            marks = self.scan(segment, content, Some(following)).await?.0;
         }
         let marks = Arc::new(marks);
         if kept.len() == KEPT {
@@ -98,43 +101,68 @@ impl Reader {
         Ok(marks)
     }
 
-    async fn content(&self, catalog: &Catalog, segment: Segment) -> Result<Arc<Vec<u8>>> {
+    async fn content(&self, catalog: &Catalog, segment: Segment) -> Result<SpooledTempFile> {
         let Some(object) = catalog.segment(segment) else {
             return Err(Error::new(Code::NotFound, format!("segment {segment} is not in the archive"))
                 .hint("See what can be restored with `pitr coverage`."));
         };
-        let size = segment.size.bytes();
-        let read = self.archive.read(&object.key, object.codec, move |content| {
-            let mut bytes = Vec::new();
-            content.take(size + 1).read_to_end(&mut bytes).map(|_| bytes)
+        let (size, key) = (segment.size.bytes(), object.key());
+        let read = self.archive.unpack(&key, object.codec, move |content| {
+            let mut spooled = SpooledTempFile::new(HELD);
+            let length = io::copy(&mut content.take(size + 1), &mut spooled)?;
+            spooled.flush().map(|()| (spooled, length))
         });
-        let (_, bytes) = read.await?;
-        if bytes.len() as u64 != size {
+        let (_, (spooled, length)) = read.await?;
+        if length != size {
             return Err(Error::new(Code::Mismatch, format!("segment {segment} is not of {size} bytes"))
                 .hint("`walg-wrap verify` tells more."));
         }
-        Ok(Arc::new(bytes))
+        Ok(spooled)
     }
 
     /// Takes the records apart that begin in the segment, off the runtime's threads. The second value is
-    /// a record whose end is missing.
-    async fn scan(&self, segment: Segment, contents: Vec<Arc<Vec<u8>>>) -> Result<(Marks, Option<Lsn>)> {
+    /// a record whose end is missing, the third the content again.
+    async fn scan(
+        &self,
+        segment: Segment,
+        mut content: SpooledTempFile,
+        mut following: Option<SpooledTempFile>,
+    ) -> Result<(Marks, Option<Lsn>, SpooledTempFile)> {
         let system = self.system;
-        let scanned = tokio::task::spawn_blocking(move || scan(segment, system, &contents));
+        let scanned = tokio::task::spawn_blocking(move || {
+            let (marks, pending) = scan(segment, system, &mut content, following.as_mut())?;
+            Ok((marks, pending, content))
+        });
         scanned.await.map_err(|e| Error::internal("reading a segment failed").source(e))?
     }
 }
 
-fn scan(segment: Segment, system: Option<u64>, contents: &[Arc<Vec<u8>>]) -> Result<(Marks, Option<Lsn>)> {
+fn scan(
+    segment: Segment,
+    system: Option<u64>,
+    content: &mut SpooledTempFile,
+    following: Option<&mut SpooledTempFile>,
+) -> Result<(Marks, Option<Lsn>)> {
     let damaged = |why: String| {
         Error::new(Code::Mismatch, format!("segment {segment} can't be used: {why}"))
             .hint("`walg-wrap verify` looks at all of the archive.")
     };
-    let first = contents.first().map_or(&[][..], |content| content.as_slice());
-    let second = contents.get(1).map_or(&[][..], |content| content.as_slice());
-    let source = Cursor::new(first).chain(Cursor::new(second));
+    let again = |spooled: &mut SpooledTempFile| {
+        spooled
+            .rewind()
+            .map_err(|e| Error::new(Code::Io, "a temporary file can't be read").hint("See TMPDIR.").source(e))
+    };
+    again(content)?;
     // The following segment may be the first of a later timeline.
-    let timeline = second.is_empty().then_some(segment.timeline);
+    let timeline = following.is_none().then_some(segment.timeline);
+    let second: &mut dyn io::Read = match following {
+        Some(following) => {
+            again(following)?;
+            following
+        }
+        None => &mut io::empty(),
+    };
+    let source = content.chain(second);
     let mut records = Records::new(source, segment.start(), Expected { size: segment.size, system, timeline });
     let mut marks = Marks::default();
     while let Some(record) = records.next_record().map_err(|fault| damaged(fault.to_string()))? {

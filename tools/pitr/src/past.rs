@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flotilla::config::{Config, Shard};
 use flotilla::error::{Code, Error, Result};
 use flotilla_archive::catalog::Backup;
-use flotilla_archive::wal::{History, Lsn, Segment, Timeline, WalFile};
+use flotilla_archive::wal::{History, Lsn, Segment, Timeline};
 use flotilla_archive::{Archive, Catalog};
 
 use crate::log::{Marks, Reader};
@@ -111,13 +111,9 @@ impl Past {
         let mut numbers: Vec<u64> = self
             .catalog
             .wal
-            .keys()
-            .filter_map(|file| match file {
-                WalFile::Segment(segment) if self.segment(segment.number).timeline == segment.timeline => {
-                    Some(segment.number)
-                }
-                _ => None,
-            })
+            .segments()
+            .filter(|(segment, _)| self.segment(segment.number).timeline == segment.timeline)
+            .map(|(segment, _)| segment.number)
             .filter(|number| !damaged.contains_key(number))
             .collect();
         numbers.sort_unstable();

@@ -190,6 +190,12 @@ pub(crate) async fn decide(
         Error::new(Code::Mismatch, format!("backup {} can't be restored: {broken}", backup.name))
             .hint("`walg-wrap verify` looks at all of the archive.")
     })?;
+    for below in &chain {
+        if let Some(lack) = below.lacks(&past.archive).await? {
+            return Err(Error::new(Code::Mismatch, format!("backup {} can't be restored: {lack}", below.name))
+                .hint("`walg-wrap verify` looks at all of the archive."));
+        }
+    }
     let mut record = PlanRecord {
         shard: Some(shard.name.clone()),
         store: Some(past.archive.store().name().to_owned()),
@@ -257,7 +263,7 @@ fn wal(past: &Past, backup: &Backup, cut: &Cut, record: &mut PlanRecord) -> Resu
             return Err(Error::new(Code::Mismatch, format!("segment {segment} is not in the archive"))
                 .hint("`pitr coverage` names every gap."));
         };
-        hash.update(format!("{}\0{}\n", object.key, object.bytes));
+        hash.update(format!("{}\0{}\n", object.key(), object.bytes));
         bytes += object.bytes;
         count += 1;
         first = first.or(Some(segment));

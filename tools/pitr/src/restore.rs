@@ -200,10 +200,12 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
             let entry = cx.entry(&shard).detail(serde_json::json!({
                 "into": ready.place.root(), "plan": ready.decided.record.plan, "goal": ready.decided.record.goal_value,
             }));
-            match &done {
-                Ok(_) => entry.to_file(),
-                Err(error) => entry.failed(error).to_file(),
-            }
+            let entry = match &done {
+                Ok(_) => entry,
+                Err(error) => entry.failed(error),
+            };
+            let config = cx.config()?;
+            entry.leave(&cx, flotilla_archive::Archive::shard_of(&target)?, &config.users.backup).await;
             done.map(Done::changed)
         }
     })

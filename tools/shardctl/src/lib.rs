@@ -1,5 +1,6 @@
 //! Topology, routing, keys and fan-out over a sharded PostgreSQL fleet.
 
+mod drill;
 #[doc(hidden)]
 pub mod fuzz;
 mod init;
@@ -9,6 +10,7 @@ mod route;
 mod schema;
 mod sql;
 mod status;
+mod switchover;
 mod targets;
 
 use clap::{Parser, Subcommand};
@@ -52,6 +54,15 @@ enum Verbs {
     /// Run SQL on the shard that owns a key, or on every shard
     #[command(after_help = sql::VERB.help(), after_long_help = sql::VERB.long_help())]
     Sql(sql::Args),
+    /// Let another node lead a shard without an error for clients
+    #[command(after_help = switchover::VERB.help(), after_long_help = switchover::VERB.long_help())]
+    Switchover(switchover::Args),
+    /// Break something on purpose and measure what clients see of it
+    #[command(after_help = drill::VERB.help(), after_long_help = drill::VERB.long_help())]
+    Drill(drill::Args),
+    /// Hold poolers for a switchover that may be killed
+    #[command(hide = true)]
+    HoldPoolers(switchover::guard::Args),
 }
 
 impl Tool for Cli {
@@ -67,6 +78,8 @@ impl Tool for Cli {
         key::VERB_PARSE,
         sql::VERB,
         sql::VERB_READ,
+        switchover::VERB,
+        drill::VERB,
     ];
 
     fn global(&self) -> &Global {
@@ -82,6 +95,9 @@ impl Tool for Cli {
             Verbs::Route(_) => &route::VERB,
             Verbs::Key(args) => args.verb(),
             Verbs::Sql(args) => args.verb(),
+            Verbs::Switchover(_) => &switchover::VERB,
+            Verbs::Drill(_) => &drill::VERB,
+            Verbs::HoldPoolers(_) => &switchover::guard::VERB,
         }
     }
 
@@ -95,6 +111,9 @@ impl Tool for Cli {
                 Verbs::Route(args) => route::run(&cx, args).await,
                 Verbs::Key(args) => key::run(&cx, args).await,
                 Verbs::Sql(args) => sql::run(&cx, args).await,
+                Verbs::Switchover(args) => switchover::run(&cx, args).await,
+                Verbs::Drill(args) => drill::run(&cx, args).await,
+                Verbs::HoldPoolers(args) => switchover::guard::run(&cx, args).await,
             }
         })
     }

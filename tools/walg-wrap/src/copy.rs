@@ -48,6 +48,8 @@ pub(crate) struct Copied {
     to_store: Option<String>,
     /// Backups that the second store lists now and didn't before.
     backups: Option<u64>,
+    /// Logical dumps that the second store lists now and didn't before.
+    dumps: Option<u64>,
     /// Objects that were copied, or would be; the sums beside them aren't counted.
     objects: Option<u64>,
     /// Their size in bytes.
@@ -110,8 +112,8 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
 async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Copied>> {
     let shard = Archive::shard_of(target)?;
     let config = cx.config()?;
-    let from = Archive::open(config, shard, args.store.as_deref()).await?;
-    let to = Archive::open(config, shard, Some(&args.to)).await?;
+    let from = Archive::open_sealed(config, shard, args.store.as_deref()).await?;
+    let to = Archive::open_sealed(config, shard, Some(&args.to)).await?;
     let options = Options { parallelism: from.parallelism(), dry_run: cx.global().dry_run };
     let unsaid: Mutex<Option<Error>> = Mutex::default();
     let fault = |fault: Fault| {
@@ -132,23 +134,27 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Copied>>
     }
     let body = told(&report, shard.name.clone(), from.store().name(), to.store().name());
     let changed = report.copied > 0 && !options.dry_run;
-    if report.failed > 0 {
+    let failed = (report.failed > 0).then(|| {
         let what = format!("{} objects could not be copied to {}", report.failed, to.store().place());
-        let error =
-            Error::new(Code::Mismatch, what).hint("Each has a line of its own. What is listed there can be restored.");
-        return Ok(Done::failed(changed, body, error));
-    }
-    if options.dry_run {
-        return Ok(Done::planned(body));
-    }
+        Error::new(Code::Mismatch, what).hint("Each has a line of its own. What is listed there can be restored.")
+    });
     if changed {
         let detail = serde_json::json!({
             "store": body.store, "to_store": body.to_store, "objects": body.objects, "bytes": body.bytes,
             "lag_seconds": body.lag_seconds,
         });
-        cx.entry(&shard.name).detail(detail).to_file();
+        let entry = cx.entry(&shard.name).detail(detail);
+        let entry = match &failed {
+            Some(error) => entry.failed(error),
+            None => entry,
+        };
+        entry.leave(cx, shard, &config.users.backup).await;
     }
-    Ok(Done::new(changed, body))
+    Ok(match failed {
+        Some(error) => Done::failed(changed, body, error),
+        None if options.dry_run => Done::planned(body),
+        None => Done::new(changed, body),
+    })
 }
 
 fn told(report: &Report, shard: String, from: &str, to: &str) -> Copied {
@@ -157,6 +163,7 @@ fn told(report: &Report, shard: String, from: &str, to: &str) -> Copied {
         store: Some(from.to_owned()),
         to_store: Some(to.to_owned()),
         backups: Some(report.backups),
+        dumps: Some(report.dumps),
         objects: Some(report.copied),
         bytes: Some(report.bytes),
         present: Some(report.present),

@@ -17,6 +17,7 @@ use flotilla::{Context, failpoint};
 use flotilla_archive::Archive;
 use flotilla_archive::documents::{Contents, Dump, DumpedTable};
 use flotilla_archive::names::DumpName;
+use flotilla_archive::retention;
 use flotilla_archive::store::{Over, Put};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -43,12 +44,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     spool: Option<PathBuf>,
     /// How many MiB may wait there for the store before the dump is held
-    #[arg(long, value_name = "MIB", default_value_t = 1024, hide_short_help = true)]
+    #[arg(long, value_name = "MIB", default_value = "1024", hide_short_help = true)]
+    #[arg(default_value_if("kind", "full", None::<&str>), default_value_if("kind", "delta", None::<&str>))]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
-    spool_mib: u64,
+    spool_mib: Option<u64>,
     /// The folder of PostgreSQL's programs; without it, Debian's of the server's version, or the PATH
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     bin: Option<PathBuf>,
+}
+
+impl Args {
+    /// Whether any of it was given.
+    pub(crate) fn any(&self) -> bool {
+        self.database.is_some() || self.spool.is_some() || self.spool_mib.is_some() || self.bin.is_some()
+    }
 }
 
 /// A logical dump that was made.
@@ -147,7 +156,7 @@ async fn dump(cx: &Context, target: &Target, args: &push::Args) -> Result<Done<P
         given_up: stream::hopeful(),
     };
     let jobs = archive.parallelism();
-    let mut stream = Stream::begin(place, jobs, args.dump.spool_mib << 20)?;
+    let mut stream = Stream::begin(place, jobs, args.dump.spool_mib.unwrap_or_default() << 20)?;
     let endpoint = source.endpoint.clone().application_name(format!("flotilla {}", cx.run_id()));
     let login = endpoint.program_login(&source.host, spool.path())?;
     let pg_dump = Program::start(&programs, "pg_dump", Some(&login), arguments(&spool, jobs, &snapshot))?;
@@ -182,6 +191,7 @@ async fn dump(cx: &Context, target: &Target, args: &push::Args) -> Result<Done<P
         key_id: config.archive.key_id.clone().filter(|_| archive.is_encrypted()),
         ..made.document(sealed.stored.bytes)
     };
+    retention::check_dump_footing(&archive, &name, &document.objects(&name)).await?;
     let put = archive.write_plain(&name.document(), document.to_json().into(), Over::Keep, system).await?;
     if put == Put::Exists {
         return Err(Error::refused(format!("there is a dump {name} already")).hint("Run it again."));

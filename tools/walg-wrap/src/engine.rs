@@ -7,10 +7,12 @@ mod adopt;
 mod fetch;
 mod push;
 mod run;
+mod settle;
 
 pub(crate) use fetch::fetch;
 pub(crate) use push::{Wanted, local, push};
 pub(crate) use run::WalG;
+pub(crate) use settle::{Settled, settle};
 
 use flotilla::config::Engine;
 use flotilla::error::{Code, Error, Result};

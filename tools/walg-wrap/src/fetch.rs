@@ -188,8 +188,13 @@ struct Plan {
 }
 
 fn broken(backup: &Backup, why: &Broken) -> Error {
-    Error::new(Code::Mismatch, format!("{} can't be restored: {why}", backup.name))
-        .hint("`walg-wrap ls` shows which backups can be.")
+    let hint = match why {
+        Broken::Unproven(_) => {
+            "`walg-wrap verify --prove` proves it where it is sound; `walg-wrap ls` shows what else there is."
+        }
+        _ => "`walg-wrap ls` shows which backups can be.",
+    };
+    Error::new(Code::Mismatch, format!("{} can't be restored: {why}", backup.name)).hint(hint)
 }
 
 impl Plan {
@@ -269,7 +274,8 @@ fn hindrance(chain: &[&Backup]) -> Option<String> {
 /// The backup of this name, or the newest.
 fn choose<'c>(catalog: &'c Catalog, archive: &Archive, name: &str) -> Result<&'c Backup> {
     if name == LATEST {
-        return catalog.newest().ok_or_else(|| {
+        // Where all are unproven, the error is about the newest.
+        return catalog.newest_proven().or_else(|| catalog.newest()).ok_or_else(|| {
             Error::new(Code::NotFound, format!("there is no backup in {}", archive.store().place()))
                 .hint("Make one with walg-wrap push.")
         });

@@ -69,8 +69,17 @@ enum Verbs {
 
 impl Tool for Cli {
     const NAME: &'static str = "walg-wrap";
-    const VERBS: &'static [Verb] =
-        &[push::VERB, fetch::VERB, ls::VERB, verify::VERB, retain::VERB, copy::VERB, wal_push::VERB, wal_fetch::VERB];
+    const VERBS: &'static [Verb] = &[
+        push::VERB,
+        fetch::VERB,
+        ls::VERB,
+        verify::VERB,
+        verify::VERB_PROVE,
+        retain::VERB,
+        copy::VERB,
+        wal_push::VERB,
+        wal_fetch::VERB,
+    ];
 
     fn global(&self) -> &Global {
         &self.global
@@ -81,7 +90,7 @@ impl Tool for Cli {
             Verbs::Push(_) => &push::VERB,
             Verbs::Fetch(_) => &fetch::VERB,
             Verbs::Ls(_) => &ls::VERB,
-            Verbs::Verify(_) => &verify::VERB,
+            Verbs::Verify(args) => args.verb(),
             Verbs::Retain(_) => &retain::VERB,
             Verbs::Copy(_) => &copy::VERB,
             Verbs::WalPush(_) => &wal_push::VERB,

@@ -263,8 +263,8 @@ fn destination(cx: &Context, target: &Target, wanted: &Wanted) -> Result<Endpoin
 }
 
 async fn contents(archive: &Archive, dump: &FinishedDump) -> Result<Contents> {
-    let key = dump.name.contents(dump.codec());
-    let read = archive.read(&key, dump.codec(), |content| {
+    let key = dump.name.contents(dump.dump.packing());
+    let read = archive.read(&key, dump.dump.packing(), |content| {
         serde_json::from_reader(std::io::BufReader::new(content))
             .map_err(|e| flotilla_archive::Corrupt::new(format!("what the dump has can't be understood: {e}")).into())
     });

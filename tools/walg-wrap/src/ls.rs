@@ -1,6 +1,7 @@
-//! `walg-wrap ls`: the backups of each shard, and on demand its WAL.
+//! `walg-wrap ls`: the backups and logical dumps of each shard, and on demand its WAL.
 
 mod backups;
+mod dumps;
 mod log;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use crate::memory::MemoryFile;
 use backups::ListedBackup;
+use dumps::ListedDump;
 use log::ListedWal;
 
 /// The verb.
@@ -25,11 +27,16 @@ pub(crate) const VERB: Verb = Verb {
     effect: Effect::Reads,
     scope: Scope::Optional,
     exclusive: false,
-    records: &[RecordInfo::of::<ListedBackup>(), RecordInfo::of::<ListedWal>(), RecordInfo::of::<Listed>()],
+    records: &[
+        RecordInfo::of::<ListedBackup>(),
+        RecordInfo::of::<ListedDump>(),
+        RecordInfo::of::<ListedWal>(),
+        RecordInfo::of::<Listed>(),
+    ],
     examples: &[
-        Example { line: "walg-wrap ls", does: "List the backups of every shard" },
+        Example { line: "walg-wrap ls", does: "List the backups and dumps of every shard" },
         Example {
-            line: "walg-wrap ls -t s0 -o json | jq -r 'select(.state == \"finished\").backup' | tail -1",
+            line: "walg-wrap ls -t s0 --type base -o json | jq -r 'select(.state == \"finished\").backup' | tail -1",
             does: "Name the newest backup of a shard",
         },
         Example { line: "walg-wrap ls --wal --store west", does: "List the WAL in the second store as well" },
@@ -42,9 +49,23 @@ pub(crate) struct Args {
     /// List this store instead of the first
     #[arg(long, value_name = "NAME")]
     store: Option<String>,
+    /// List base backups, logical dumps, or both
+    #[arg(long = "type", value_enum, value_name = "TYPE", default_value = "all")]
+    kind: Kind,
     /// List the WAL as well: ranges and gaps of each timeline
     #[arg(long)]
     wal: bool,
+}
+
+/// What kind is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// Both
+    All,
+    /// Base backups, full and delta
+    Base,
+    /// Logical dumps
+    Logical,
 }
 
 /// What an archive holds in all.
@@ -59,11 +80,15 @@ pub(crate) struct Listed {
     /// Backups that were begun and not finished, can't be used, or are another cluster's, and things that
     /// nobody knows.
     others: Option<usize>,
+    /// Logical dumps that can be restored as far as their names and documents say.
+    dumps: Option<usize>,
+    /// Logical dumps that were begun and not finished, or can't be used.
+    other_dumps: Option<usize>,
     /// Segments of the WAL.
     segments: Option<usize>,
     /// Gaps between them that a backup needs.
     gaps: Option<usize>,
-    /// The size of backups and WAL as stored, in bytes.
+    /// The size of backups, dumps and WAL as stored, in bytes.
     stored_bytes: Option<u64>,
     /// When the newest backup that can be restored was finished.
     newest_finished_at: Option<String>,
@@ -74,7 +99,7 @@ pub(crate) struct Listed {
 impl Record for Listed {
     const KIND: &'static str = "walg-wrap.listed";
     const COLUMNS: &'static [&'static str] =
-        &["backups", "others", "segments", "gaps", "stored_bytes", "newest_finished_at", "warnings"];
+        &["backups", "others", "dumps", "segments", "gaps", "stored_bytes", "newest_finished_at", "warnings"];
 }
 
 /// Lists the archive of each target.
@@ -96,6 +121,8 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Listed>>
     let catalog = Catalog::load(&archive).await?;
     let memory = MemoryFile::of(&archive).read();
     let backups = backups::list(&archive, &catalog, pin.as_ref(), &memory).await?;
+    let dumps = dumps::list(&archive, &memory).await?;
+    let whole_dumps = dumps.iter().filter(|dump| dump.is_finished()).count();
     let ranges = log::ranges(&catalog);
     let place = (Some(shard.name.clone()), Some(archive.store().name().to_owned()));
     let mut warnings = Vec::new();
@@ -109,10 +136,13 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Listed>>
     // Of times in one form, the last in order is the newest.
     let newest = backups.iter().filter(|backup| backup.is_finished()).filter_map(|b| b.finished_at.clone()).max();
     let stored = backups.iter().filter_map(|backup| backup.stored_bytes).sum::<u64>()
-        + catalog.wal.values().map(|object| object.bytes).sum::<u64>();
+        + dumps.iter().filter_map(|dump| dump.stored_bytes).sum::<u64>()
+        + catalog.wal.iter().map(|object| object.bytes).sum::<u64>();
     let body = Listed {
         backups: Some(finished),
         others: Some(backups.len() - finished),
+        dumps: Some(whole_dumps),
+        other_dumps: Some(dumps.len() - whole_dumps),
         segments: Some(ranges.iter().filter_map(ListedWal::archived).sum()),
         gaps: Some(ranges.iter().filter(|range| range.is_needed_gap()).count()),
         stored_bytes: Some(stored),
@@ -122,9 +152,13 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Listed>>
         store: place.1.clone(),
     };
     let name = || Some(target.name.clone());
-    for mut backup in backups {
+    for mut backup in backups.into_iter().filter(|_| args.kind != Kind::Logical) {
         (backup.shard, backup.store) = place.clone();
         cx.output().line(&Line::ok(name(), false, backup, Duration::ZERO))?;
+    }
+    for mut dump in dumps.into_iter().filter(|_| args.kind != Kind::Base) {
+        (dump.shard, dump.store) = place.clone();
+        cx.output().line(&Line::ok(name(), false, dump, Duration::ZERO))?;
     }
     for mut range in ranges.into_iter().filter(|_| args.wal) {
         (range.shard, range.store) = place.clone();

@@ -8,7 +8,6 @@ use std::sync::PoisonError;
 use flotilla::error::{Code, Error, Result};
 use flotilla::journal;
 use flotilla_archive::Archive;
-use flotilla_archive::digest::Sum;
 use flotilla_archive::verify::{Memory, Remembered};
 use tempfile::NamedTempFile;
 
@@ -36,17 +35,16 @@ impl Drop for Kept {
 
 /// The file that remembers what was read of an archive. A machine where there can't be one reads everything
 /// every time.
-pub(crate) struct MemoryFile(String);
+pub(crate) struct MemoryFile(PathBuf);
 
 impl MemoryFile {
     /// The file of this archive.
     pub(crate) fn of(archive: &Archive) -> Self {
-        let name = Sum::of(archive.store().place().as_bytes()).to_string();
-        Self(format!("{}.jsonl", &name[..16]))
+        Self(Remembered::file(archive.store().place()))
     }
 
     fn path(&self) -> Result<PathBuf> {
-        Ok(journal::state_dir()?.join("verified").join(&self.0))
+        Ok(journal::state_dir()?.join(&self.0))
     }
 
     /// What was read; nothing where nobody did, or nobody could note it.

@@ -37,18 +37,20 @@ impl Program {
         let kept = ["PATH", "HOME", "TMPDIR"].into_iter().filter_map(|name| Some((name, flotilla::env::path(name)?)));
         let login = login.into_iter().flat_map(Login::variables).map(|(name, value)| (name, OsString::from(value)));
         let variables = kept.map(|(name, value)| (name, value.into())).chain(login);
-        Self::launch(name, &programs.path(name), variables, args)
+        Self::launch(name, &programs.path(name), "INT", variables, args)
     }
 
-    /// Starts any program so, with these variables and no others.
+    /// Starts any program so, with these variables and no others, and with what it gets when this process
+    /// dies.
     pub(crate) fn launch(
         name: &'static str,
         program: &Path,
+        at_death: &str,
         variables: impl IntoIterator<Item = (&'static str, OsString)>,
         args: impl IntoIterator<Item = String>,
     ) -> Result<Self> {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "INT", "--"]).arg(program).args(args);
+        command.args(["--pdeathsig", at_death, "--"]).arg(program).args(args);
         command.current_dir("/").process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // What it says is read here.

@@ -17,6 +17,7 @@ use flotilla::target::Target;
 use flotilla::verb::{Effect, Example, Scope, Verb};
 use flotilla::{Context, failpoint};
 use flotilla_archive::base::{self, Describe, Parent};
+use flotilla_archive::catalog::Backup;
 use flotilla_archive::names::{self, BackupName};
 use flotilla_archive::store::Listing;
 use flotilla_archive::wal::{Lsn, Segment, Timeline};
@@ -26,7 +27,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::engine::{self, Chosen};
+use crate::engine::{self, Chosen, Settled};
 use crate::{dump, progress};
 pub(crate) use source::{From, Source};
 
@@ -58,8 +59,9 @@ pub(crate) struct Args {
     #[arg(long = "type", value_enum, value_name = "TYPE", default_value = "full")]
     kind: Kind,
     /// The longest chain of deltas; then comes a full backup
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
-    max_deltas: u32,
+    #[arg(long, value_name = "N", default_value = "6", default_value_if("kind", "logical", None::<&str>))]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    max_deltas: Option<u32>,
     /// Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers
     #[arg(long, value_name = "WHERE")]
     pub(crate) from: Option<From>,
@@ -70,8 +72,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     pub(crate) user_data: Option<String>,
     /// How long WAL that the backup needs may take to arrive in the archive, and on the standby
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = flotilla::clock::parse_duration)]
-    wal_timeout: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "10m", default_value_if("kind", "logical", None::<&str>))]
+    #[arg(value_parser = flotilla::clock::parse_duration)]
+    wal_timeout: Option<Duration>,
     /// Push to this store instead of the first
     #[arg(long, value_name = "NAME")]
     pub(crate) store: Option<String>,
@@ -80,6 +83,29 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// Refuses what is for the other kind of backup.
+    fn check(&self) -> Result<()> {
+        let (logical, base) = (self.kind == Kind::Logical, self.max_deltas.is_some() || self.wal_timeout.is_some());
+        if logical && base {
+            return Err(Error::usage("--max-deltas and --wal-timeout are for base backups").hint("Leave them out."));
+        }
+        if !logical && self.dump.any() {
+            return Err(Error::usage("--database, --spool, --spool-mib and --bin are for --type logical")
+                .hint("Leave them out."));
+        }
+        Ok(())
+    }
+
+    /// The longest chain of deltas.
+    fn max_deltas(&self) -> u32 {
+        self.max_deltas.unwrap_or_default()
+    }
+
+    /// How long WAL may take.
+    fn wal_timeout(&self) -> Duration {
+        self.wal_timeout.unwrap_or_default()
+    }
+
     /// The operator's note: JSON where it is JSON, else text.
     pub(crate) fn note(&self) -> Option<serde_json::Value> {
         self.user_data.as_deref().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into()))
@@ -136,6 +162,8 @@ pub(crate) struct PushedBackup {
     wal_wait_ms: Option<u64>,
     /// Whether retention leaves it alone.
     permanent: Option<bool>,
+    /// Backups that WAL-G had made for pushes which were cut off, and that were proven now.
+    proven: Option<Vec<String>>,
     /// What should be looked at.
     warnings: Option<Vec<String>>,
 }
@@ -145,8 +173,26 @@ impl Record for PushedBackup {
     const COLUMNS: &'static [&'static str] = &["backup", "kind", "node", "content_bytes", "stored_bytes", "warnings"];
 }
 
+impl PushedBackup {
+    /// The backup that this one will stand on, and what follows of it for the record.
+    fn stands_on(&mut self, catalog: &Catalog, source: &Source, args: &Args) -> Option<Backup> {
+        let (parent, reason) = match args.kind {
+            Kind::Full | Kind::Logical => (None, None),
+            Kind::Delta => match parent::choose(catalog, source, args.max_deltas(), args.permanent) {
+                Ok(parent) => (Some(parent), None),
+                Err(reason) => (None, Some(reason)),
+            },
+        };
+        self.kind = Some(if parent.is_some() { "delta" } else { "full" }.to_owned());
+        self.parent = parent.map(|parent| parent.name.to_string());
+        self.full_because = reason;
+        parent.cloned()
+    }
+}
+
 /// Backs up every target.
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
+    args.check()?;
     let targets = cx.targets()?;
     let args = Arc::new(args);
     if args.kind == Kind::Logical {
@@ -172,17 +218,8 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
         warnings: Some(warnings(config, &archive)),
         ..PushedBackup::default()
     };
-    let catalog = Catalog::load(&archive).await?;
-    let (parent, reason) = match args.kind {
-        Kind::Full | Kind::Logical => (None, None),
-        Kind::Delta => match parent::choose(&catalog, &source, args.max_deltas, args.permanent) {
-            Ok(parent) => (Some(parent), None),
-            Err(reason) => (None, Some(reason)),
-        },
-    };
-    body.kind = Some(if parent.is_some() { "delta" } else { "full" }.to_owned());
-    body.parent = parent.map(|parent| parent.name.to_string());
-    body.full_because = reason;
+    let mut catalog = Catalog::load(&archive).await?;
+    let mut parent = body.stands_on(&catalog, &source, args);
     let local = match config.archive.engine {
         Engine::Embedded => Err(String::new()),
         _ => engine::local(cx, shard, &source).await?,
@@ -195,15 +232,22 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
     }
     archive.claim(&source.pin()).await?;
     source.lock().await?;
+    let Settled { any, proven, warnings } = engine::settle(&archive, &source, args.wal_timeout()).await?;
+    body.proven = Some(proven);
+    body.warnings.get_or_insert_default().extend(warnings);
+    if any {
+        catalog = Catalog::load(&archive).await?;
+        parent = body.stands_on(&catalog, &source, args);
+    }
     if let (Chosen::WalG(walg), Ok(data)) = (&chosen, local) {
-        let parent = parent.map(|parent| parent.name.clone());
+        let parent = parent.map(|parent| parent.name);
         return by_wal_g(cx, (shard, &archive, &source, walg), (data, parent.as_ref()), args, body).await;
     }
-    let parent = match parent {
+    let parent = match &parent {
         Some(parent) => Some(Parent::read(&archive, parent).await?),
         None => None,
     };
-    source.fresh_start(args.wal_timeout).await?;
+    source.fresh_start(args.wal_timeout()).await?;
     failpoint::hit("push.begun");
 
     let started = Utc::now();
@@ -240,7 +284,7 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
     let waiting = Instant::now();
     source.switch_wal().await?;
     let last = Segment::ending_at(segment.timeline, taken.finish, size);
-    wal::arrived(&archive, &source, segment, last, args.wal_timeout).await?;
+    wal::arrived(&archive, &source, segment, last, args.wal_timeout()).await?;
     body.wal_wait_ms = u64::try_from(waiting.elapsed().as_millis()).ok();
     failpoint::hit("push.wal");
 
@@ -265,16 +309,16 @@ async fn by_wal_g(
     args: &Args,
     mut body: PushedBackup,
 ) -> Result<Done<PushedBackup>> {
-    source.fresh_start(args.wal_timeout).await?;
+    source.fresh_start(args.wal_timeout()).await?;
     failpoint::hit("push.begun");
     let wanted = engine::Wanted {
         shard,
         data,
         parent,
-        max_deltas: args.max_deltas,
+        max_deltas: args.max_deltas(),
         permanent: args.permanent,
         user_data: args.note().map(|note| note.to_string()),
-        wal_timeout: args.wal_timeout,
+        wal_timeout: args.wal_timeout(),
     };
     let made = engine::push(cx, archive, source, walg, &wanted).await?;
     body.kind = Some(if made.is_delta { "delta" } else { "full" }.to_owned());

@@ -11,7 +11,7 @@ use flotilla::error::{Error, Result};
 use flotilla::record::{Done, Record, RecordInfo, Status};
 use flotilla::target::Target;
 use flotilla::verb::{Effect, Example, Scope, Verb};
-use flotilla::{Context, clock, lock, reach};
+use flotilla::{Context, clock, lock};
 use flotilla_archive::Archive;
 use flotilla_archive::retention::{self, By, Outcome, Plan, Policy, Step};
 use schemars::JsonSchema;
@@ -36,6 +36,10 @@ pub(crate) const VERB: Verb = Verb {
             line: "walg-wrap retain -q --all --yes",
             does: "The same in a crontab, by retain_full and retain_days of the topology",
         },
+        Example {
+            line: "walg-wrap retain --all --dumps 7 --dump-days 30 --yes",
+            does: "Keep a month of logical dumps, and seven at least; backups and WAL stay as they are",
+        },
     ],
 };
 
@@ -48,7 +52,13 @@ pub(crate) struct Args {
     /// Keep what restores any moment of so many days; without it, `archive.retain_days`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     days: Option<u16>,
-    /// Clear away a backup without a sentinel to which nothing was added for so long
+    /// Keep so many logical dumps; without it, `archive.retain_dumps`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    dumps: Option<u16>,
+    /// Keep logical dumps of so many days; without it, `archive.retain_dump_days`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    dump_days: Option<u16>,
+    /// Clear away a backup without a sentinel, or a dump without a document, to which nothing was added for so long
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration, hide_short_help = true)]
     unfinished_after: Duration,
     /// Retire in this store instead of the first
@@ -67,6 +77,10 @@ pub(crate) struct Retained {
     retain_full: Option<u16>,
     /// Of how many days every moment was to be kept; null where only the number counts.
     retain_days: Option<u16>,
+    /// How many logical dumps were to be kept; null where only days count, or nothing says.
+    retain_dumps: Option<u16>,
+    /// Of how many days logical dumps were to be kept; null where only the number counts, or nothing says.
+    retain_dump_days: Option<u16>,
     /// How many full backups that can be restored stay whatever else is said.
     minimum_redundancy: Option<u16>,
     /// Backups that stay.
@@ -77,6 +91,12 @@ pub(crate) struct Retained {
     backups: Option<u64>,
     /// Backups that were never finished and go or are gone.
     unfinished: Option<u64>,
+    /// Logical dumps that stay.
+    kept_dumps: Option<u64>,
+    /// Finished logical dumps that go or are gone.
+    dumps: Option<u64>,
+    /// Logical dumps that were never finished and go or are gone.
+    unfinished_dumps: Option<u64>,
     /// Files of the WAL that go or are gone.
     wal_files: Option<u64>,
     /// All objects that go or are gone; the sums beside them aren't counted.
@@ -92,16 +112,24 @@ pub(crate) struct Retained {
 impl Record for Retained {
     const KIND: &'static str = "walg-wrap.retained";
     const COLUMNS: &'static [&'static str] =
-        &["store", "kept", "kept_since", "backups", "unfinished", "wal_files", "bytes", "unknown"];
+        &["store", "kept", "kept_since", "backups", "unfinished", "wal_files", "dumps", "bytes", "unknown"];
 }
 
 /// Retires what each target's archive need not keep.
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let settings = &cx.config()?.archive;
-    let args = Args { full: args.full.or(settings.retain_full), days: args.days.or(settings.retain_days), ..args };
-    if args.full.is_none() && args.days.is_none() {
-        return Err(Error::usage("nothing says what is to be kept; nothing was touched")
-            .hint("Give --full N or --days N, or set archive.retain_full or archive.retain_days."));
+    let args = Args {
+        full: args.full.or(settings.retain_full),
+        days: args.days.or(settings.retain_days),
+        dumps: args.dumps.or(settings.retain_dumps),
+        dump_days: args.dump_days.or(settings.retain_dump_days),
+        ..args
+    };
+    if [args.full, args.days, args.dumps, args.dump_days].iter().all(Option::is_none) {
+        return Err(Error::usage("nothing says what is to be kept; nothing was touched").hint(
+            "Give --full N or --days N, and of logical dumps --dumps N or --dump-days N, or set archive.retain_full \
+             and the like.",
+        ));
     }
     let targets = cx.targets()?;
     let args = Arc::new(args);
@@ -119,6 +147,8 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Retained
     let policy = Policy {
         full: args.full.map(usize::from),
         days: args.days.map(u32::from),
+        dumps: args.dumps.map(usize::from),
+        dump_days: args.dump_days.map(u32::from),
         least: usize::from(config.archive.minimum_redundancy),
         garbage_after: args.unfinished_after,
         now: clock::now(),
@@ -128,6 +158,8 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Retained
         store: Some(archive.store().name().to_owned()),
         retain_full: args.full,
         retain_days: args.days,
+        retain_dumps: args.dumps,
+        retain_dump_days: args.dump_days,
         minimum_redundancy: Some(config.archive.minimum_redundancy),
         ..Retained::default()
     };
@@ -147,7 +179,7 @@ async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Retained
     };
     body.spared = Some(outcome.spared as u64);
     if outcome.changed {
-        noted(cx, shard, &body, deleted.as_ref().err()).await;
+        noted(cx, shard, &body, deleted.as_ref().err()).await?;
     }
     Ok(match deleted {
         Ok(()) => Done::new(outcome.changed, body),
@@ -170,6 +202,8 @@ async fn planned(
         group.backups.iter().for_each(|gone| body.count(&Step::Backup(gone)));
     }
     plan.garbage.iter().for_each(|gone| body.count(&Step::Garbage(gone)));
+    plan.dumps.iter().for_each(|gone| body.count(&Step::Dump(gone)));
+    plan.dump_garbage.iter().for_each(|gone| body.count(&Step::DumpGarbage(gone)));
     plan.wal.iter().for_each(|gone| body.count(&Step::Wal(gone)));
     lines.kept(&plan, Status::Planned)?;
     lines.going(&plan)?;
@@ -194,44 +228,32 @@ fn by(cx: &Context) -> Result<By> {
     Ok(By { run: cx.run_id().to_string(), place })
 }
 
-/// Writes the ledger: on the primary where it answers, for old backups must go also where it doesn't.
-async fn noted(cx: &Context, shard: &Shard, body: &Retained, failed: Option<&Error>) {
+/// Leaves a line in the ledger.
+async fn noted(cx: &Context, shard: &Shard, body: &Retained, failed: Option<&Error>) -> Result<()> {
     let detail = serde_json::json!({
-        "store": body.store, "backups": body.backups, "wal_files": body.wal_files, "objects": body.objects,
-        "bytes": body.bytes, "kept_since": body.kept_since,
+        "store": body.store, "backups": body.backups, "dumps": body.dumps, "wal_files": body.wal_files,
+        "objects": body.objects, "bytes": body.bytes, "kept_since": body.kept_since,
     });
     let entry = cx.entry(&shard.name).detail(detail);
     let entry = match failed {
         Some(error) => entry.failed(error),
         None => entry,
     };
-    let session = async {
-        let config = cx.config()?;
-        let endpoint = reach::primary(config, shard, &config.users.backup)?.connect_timeout(Duration::from_secs(5));
-        cx.connect(endpoint).await
-    };
-    match session.await {
-        Ok(session) => {
-            if let Err(error) = entry.write(&session).await {
-                tracing::info!("the ledger on the primary has no line of this: {error}");
-            }
-            session.close().await;
-        }
-        Err(error) => {
-            tracing::info!("the ledger on the primary has no line of this: {error}");
-            entry.to_file();
-        }
-    }
+    entry.leave(cx, shard, &cx.config()?.users.backup).await;
+    Ok(())
 }
 
 impl Retained {
     fn begin(&mut self, plan: &Plan) {
         self.kept = Some(plan.kept.len() as u64);
+        self.kept_dumps = Some(plan.kept_dumps.len() as u64);
         self.kept_since = plan.since.map(clock::rfc3339);
         self.unknown = Some(plan.unknown.len() as u64);
         for count in [
             &mut self.backups,
             &mut self.unfinished,
+            &mut self.dumps,
+            &mut self.unfinished_dumps,
             &mut self.wal_files,
             &mut self.objects,
             &mut self.bytes,
@@ -254,6 +276,14 @@ impl Retained {
             }
             Step::Garbage(gone) => {
                 add(&mut self.unfinished, 1);
+                (gone.keys.len(), gone.bytes)
+            }
+            Step::Dump(gone) => {
+                add(&mut self.dumps, 1);
+                (gone.keys.len(), gone.bytes)
+            }
+            Step::DumpGarbage(gone) => {
+                add(&mut self.unfinished_dumps, 1);
                 (gone.keys.len(), gone.bytes)
             }
             Step::Wal(gone) => {

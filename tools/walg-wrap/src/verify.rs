@@ -9,7 +9,7 @@ use flotilla::record::{Done, Line, Record, RecordInfo, Status};
 use flotilla::target::Target;
 use flotilla::verb::{Effect, Example, Scope, Verb};
 use flotilla_archive::Archive;
-use flotilla_archive::verify::{self, Finding, Memory, Options, Severity, Summary};
+use flotilla_archive::verify::{self, Finding, Memory, Options, Planned, Severity, Summary};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -32,6 +32,19 @@ pub(crate) const VERB: Verb = Verb {
     ],
 };
 
+/// `verify --prove`: changes.
+pub(crate) const VERB_PROVE: Verb = Verb {
+    name: "verify --prove",
+    effect: Effect::Changes,
+    scope: Scope::Required,
+    exclusive: false,
+    records: &[RecordInfo::of::<Verified>(), RecordInfo::of::<Found>(), RecordInfo::of::<Unread>()],
+    examples: &[Example {
+        line: "walg-wrap verify --prove -t s0",
+        does: "Prove a backup that WAL-G made for a push which was cut off",
+    }],
+};
+
 /// How much is read.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -44,9 +57,19 @@ pub(crate) struct Args {
     /// Read again what was read longer ago than this
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = humantime::parse_duration)]
     recheck_after: Duration,
+    /// Give unproven backups their sums, where all of them is sound
+    #[arg(long)]
+    prove: bool,
     /// Warn of a backup without a sentinel to which nothing was added for so long
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration, hide_short_help = true)]
     unfinished_after: Duration,
+}
+
+impl Args {
+    /// The verb that is meant.
+    pub(crate) fn verb(&self) -> &'static Verb {
+        if self.prove { &VERB_PROVE } else { &VERB }
+    }
 }
 
 /// What verification of an archive came to.
@@ -70,6 +93,8 @@ pub(crate) struct Verified {
     segments: Option<u64>,
     /// Objects that the store didn't give, so that nothing is known of them; they are among the errors.
     unchecked: Option<u64>,
+    /// Backups that were unproven and are proven now.
+    proven: Option<u64>,
     /// Findings because of which something can't be restored or trusted.
     errors: Option<u64>,
     /// Findings that leave everything restorable.
@@ -154,8 +179,12 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
 async fn one(cx: &Context, target: &Target, args: &Args) -> Result<Done<Verified>> {
     let shard = Archive::shard_of(target)?;
     let archive = Archive::open(cx.config()?, shard, args.store.as_deref()).await?;
-    let options =
-        Options { recheck: args.recheck_after, everything: args.recheck, unfinished_after: args.unfinished_after };
+    let options = Options {
+        recheck: args.recheck_after,
+        everything: args.recheck,
+        unfinished_after: args.unfinished_after,
+        prove: args.prove,
+    };
     let about =
         About { target: target.name.clone(), shard: shard.name.clone(), store: archive.store().name().to_owned() };
     let file = MemoryFile::of(&archive);
@@ -193,11 +222,11 @@ async fn plan(
     memory: Memory,
     about: &About,
 ) -> Result<Done<Verified>> {
-    let planned = verify::plan(archive, options, memory).await?;
     let mut body = about.summary(&Summary::default());
-    body.read = Some(planned.len() as u64);
-    body.read_bytes = Some(planned.iter().map(|object| object.bytes).sum());
-    for object in planned {
+    let (mut count, mut bytes) = (0, 0);
+    let mut each = |object: Planned| {
+        count += 1;
+        bytes += object.bytes;
         let unread = Unread {
             shard: Some(about.shard.clone()),
             store: Some(about.store.clone()),
@@ -206,10 +235,12 @@ async fn plan(
             last_read: object.last.map(flotilla::clock::rfc3339),
         };
         let line = Line::ok(Some(about.target.clone()), false, unread, Duration::ZERO);
-        cx.output().line(&line.with_status(Status::Planned))?;
-    }
+        cx.output().line(&line.with_status(Status::Planned))
+    };
+    verify::plan(archive, options, memory, &mut each).await?;
+    (body.read, body.read_bytes) = (Some(count), Some(bytes));
     (body.objects, body.remembered, body.backups, body.segments) = (None, None, None, None);
-    (body.unchecked, body.errors, body.warnings) = (None, None, None);
+    (body.unchecked, body.errors, body.warnings, body.proven) = (None, None, None, None);
     Ok(Done::planned(body))
 }
 
@@ -250,8 +281,9 @@ impl About {
     fn done(&self, summary: &Summary, place: &str) -> Done<Verified> {
         let body = self.summary(summary);
         let findings = summary.of(Severity::Error) + summary.of(Severity::Warning);
+        let changed = summary.proven > 0;
         let error = match (findings, summary.unchecked) {
-            (0, _) => return Done::unchanged(body),
+            (0, _) => return Done::new(changed, body),
             // Nothing was found: it isn't known whether there is anything.
             (all, unchecked) if all == unchecked => {
                 Error::new(Code::Io, format!("{unchecked} objects of the archive at {place} could not be checked"))
@@ -260,7 +292,7 @@ impl About {
             (1, _) => Error::new(Code::Mismatch, format!("the archive at {place} has 1 finding")),
             (all, _) => Error::new(Code::Mismatch, format!("the archive at {place} has {all} findings")),
         };
-        Done::failed(false, body, error.hint("Each has a line of its own, which says what to do."))
+        Done::failed(changed, body, error.hint("Each has a line of its own, which says what to do."))
     }
 
     fn summary(&self, summary: &Summary) -> Verified {
@@ -274,6 +306,7 @@ impl About {
             unchecked: Some(summary.unchecked),
             backups: Some(summary.backups),
             segments: Some(summary.segments),
+            proven: Some(summary.proven),
             errors: Some(summary.of(Severity::Error)),
             warnings: Some(summary.of(Severity::Warning)),
         }

@@ -15,6 +15,7 @@ use flotilla::exit::Exit;
 use flotilla::record::{Line, Record, RecordInfo};
 use flotilla::verb::{Effect, Example, Scope, Verb};
 use flotilla_archive::Archive;
+use flotilla_archive::archive::Located;
 use flotilla_archive::wal::{PAGE_SIZE, SegmentSize, WalFile};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -156,40 +157,95 @@ async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Re
         // Where the caller has none, the archive itself says whose it is.
         None => archive.pin().await?.and_then(|pin| pin.system_identifier.parse().ok()),
     };
-    let Some((key, codec)) = archive.locate(file).await? else { return Ok(None) };
+    let planned = cx.global().dry_run;
+    let located = if planned { archive.locate(file).await? } else { archive.locate_body(file).await? };
+    let Some(located) = located else { return Ok(None) };
     let mut body = FetchedWal {
         shard: Some(shard.name.clone()),
         store: Some(archive.store().name().to_owned()),
         engine: Some(crate::engine::EMBEDDED.to_owned()),
         file: Some(file.to_string()),
-        object: Some(key.clone()),
+        object: Some(located.key.clone()),
         ..FetchedWal::default()
     };
-    if cx.global().dry_run {
+    if planned {
         return Ok(Some(body));
     }
-    let unwritable = {
-        let path = args.path.clone();
-        move |e| Error::new(Code::Io, format!("could not write {}", path.display())).hint("Is there room?").source(e)
+    let wanted = Wanted { archive: &archive, file, system, path: &args.path };
+    let tried = located.key.clone();
+    let fetched = match wanted.fetch(located).await {
+        Err(error) if error.code() == Code::Mismatch => match wanted.otherwise(&tried).await? {
+            Some((key, fetched)) => {
+                tracing::warn!("\"{tried}\" is damaged, and \"{key}\" was fetched instead: {error}");
+                body.object = Some(key);
+                Ok(fetched)
+            }
+            None => Err(error),
+        },
+        fetched => fetched,
     };
-    let folder = args.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut fetched = NamedTempFile::new_in(folder).map_err(unwritable.clone())?;
-    let mut sink = fetched.reopen().map_err(unwritable.clone())?;
-    let read = archive.read(&key, codec, move |content| {
-        let mut first = Vec::new();
-        content.take(PAGE_SIZE as u64).read_to_end(&mut first)?;
-        sink.write_all(&first)?;
-        let rest = std::io::copy(content, &mut sink)?;
-        let length = first.len() as u64 + rest;
-        Ok((first, length))
-    });
-    let (opened, (first, length)) = read.await?;
-    check(file, &first, length, system)?;
-    fetched.flush().map_err(unwritable.clone())?;
-    fetched.persist(&args.path).map_err(|e| unwritable(e.error))?;
+    let Fetched { length, compared } = fetched?;
     body.size_bytes = Some(length);
-    body.compared = Some(opened.compared);
+    body.compared = Some(compared);
     Ok(Some(body))
+}
+
+/// A file of the WAL, and where it goes.
+struct Wanted<'a> {
+    archive: &'a Archive,
+    file: WalFile,
+    system: Option<u64>,
+    path: &'a Path,
+}
+
+struct Fetched {
+    length: u64,
+    compared: bool,
+}
+
+impl Wanted<'_> {
+    /// Fetches it from this object.
+    async fn fetch(&self, located: Located) -> Result<Fetched> {
+        let unwritable = |e| {
+            Error::new(Code::Io, format!("could not write {}", self.path.display())).hint("Is there room?").source(e)
+        };
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut fetched = NamedTempFile::new_in(folder).map_err(unwritable)?;
+        let mut sink = fetched.reopen().map_err(unwritable)?;
+        let work = move |content: &mut dyn std::io::Read| {
+            let mut first = Vec::new();
+            content.take(PAGE_SIZE as u64).read_to_end(&mut first)?;
+            sink.write_all(&first)?;
+            let rest = std::io::copy(content, &mut sink)?;
+            let length = first.len() as u64 + rest;
+            Ok::<_, std::io::Error>((first, length))
+        };
+        let Located { key, codec, body } = located;
+        let (unpacked, (first, length)) = match body {
+            Some(body) => {
+                let sums = self.archive.sums(&key).await?;
+                self.archive.unpack_body(&key, codec, body, sums, work).await?
+            }
+            None => self.archive.unpack(&key, codec, work).await?,
+        };
+        check(self.file, &first, length, self.system)?;
+        fetched.flush().map_err(unwritable)?;
+        fetched.persist(self.path).map_err(|e| unwritable(e.error))?;
+        Ok(Fetched { length, compared: unpacked.compared })
+    }
+
+    /// Fetches it from another packing than the one that was tried, where there is one that is sound.
+    async fn otherwise(&self, tried: &str) -> Result<Option<(String, Fetched)>> {
+        for other in self.archive.packings(self.file).await?.into_iter().filter(|other| other.key != tried) {
+            let key = other.key.clone();
+            match self.fetch(other).await {
+                Ok(fetched) => return Ok(Some((key, fetched))),
+                Err(error) if matches!(error.code(), Code::Mismatch | Code::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// What was fetched must be what its name says, and of this cluster.

@@ -4,6 +4,7 @@
 //! content, durably, under this name. What is there with other content is never replaced.
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use flotilla::error::{Code, Error, Result};
@@ -33,6 +34,9 @@ pub(crate) const VERB: Verb = Verb {
         does: "What archive_command calls, as: walg-wrap wal-push -q -t s0 %p",
     }],
 };
+
+/// A longer file isn't held in memory: PostgreSQL's segments may have 1 GiB.
+const HELD: u64 = 32 << 20;
 
 /// What is archived.
 #[derive(clap::Args)]
@@ -82,7 +86,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
         engine: Some(crate::engine::EMBEDDED.to_owned()),
         file: Some(file.name.to_string()),
         object: Some(key.clone()),
-        size_bytes: Some(file.content.len() as u64),
+        size_bytes: Some(file.length),
         stored_bytes: None,
     };
     if cx.global().dry_run {
@@ -100,8 +104,17 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
 /// A file that may be archived.
 struct File {
     name: WalFile,
-    content: Vec<u8>,
+    length: u64,
+    content: Content,
     cluster: Cluster,
+}
+
+/// What is in it.
+enum Content {
+    /// All of it.
+    Held(Vec<u8>),
+    /// Its first page, and where the rest is.
+    Long(Vec<u8>, PathBuf),
 }
 
 impl File {
@@ -113,10 +126,10 @@ impl File {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let name = WalFile::parse(name, cluster.control.segment_size)
             .map_err(|e| Error::input(e.to_string()).hint("This is %p of archive_command."))?;
-        let content = fs::read(path).map_err(|e| {
+        let (length, content) = Content::read(path).map_err(|e| {
             Error::new(Code::Io, format!("could not read {}", path.display())).hint("Is the path right?").source(e)
         })?;
-        let file = Self { name, content, cluster };
+        let file = Self { name, length, content, cluster };
         file.check()?;
         Ok(file)
     }
@@ -128,15 +141,20 @@ impl File {
             Err(Error::new(Code::Mismatch, format!("{} is not the segment that its name says: {what}", self.name))
                 .hint("It was not archived. Find out what wrote to pg_wal."))
         };
-        let first = self.content.get(..PAGE_SIZE).unwrap_or_default();
-        segment.check(first, self.content.len() as u64, Some(self.cluster.control.system_identifier)).or_else(wrong)
+        let (Content::Held(first) | Content::Long(first, _)) = &self.content;
+        let first = first.get(..PAGE_SIZE).unwrap_or_default();
+        segment.check(first, self.length, Some(self.cluster.control.system_identifier)).or_else(wrong)
     }
 
     /// Puts it there; none when the same was there already.
     async fn push(&self, archive: &Archive, key: &str) -> Result<Option<Passed>> {
-        let (bytes, stored, content) = archive.seal(archive.codec(), &self.content)?;
-        archive.claim(&self.cluster.pin()).await?;
         let system = Some(self.cluster.control.system_identifier);
+        let held = match &self.content {
+            Content::Held(held) => held,
+            Content::Long(_, path) => return self.stream(archive, key, path.clone(), system).await,
+        };
+        let (bytes, stored, content) = archive.seal(archive.codec(), held)?;
+        archive.claim(&self.cluster.pin()).await?;
         let sums = Sidecar::new(key, stored, Some(content), system);
         match archive.store().put(key, bytes, Over::Keep).await? {
             Put::Written { .. } => {
@@ -149,6 +167,22 @@ impl File {
                 Ok(None)
             }
         }
+    }
+
+    /// The same of a file that isn't held in memory.
+    async fn stream(&self, archive: &Archive, key: &str, path: PathBuf, system: Option<u64>) -> Result<Option<Passed>> {
+        archive.claim(&self.cluster.pin()).await?;
+        let length = self.length;
+        let fill = move |sink: &mut dyn io::Write| {
+            let copied = io::copy(&mut fs::File::open(&path)?, sink)?;
+            if copied == length { Ok(()) } else { Err(io::Error::other("the file changes while it is read")) }
+        };
+        let (sealed, ()) = archive.write(key, archive.codec(), Over::Keep, system, fill).await?;
+        if sealed.written {
+            return Ok(Some(sealed.stored));
+        }
+        self.compare(archive, key, sealed.content, system).await?;
+        Ok(None)
     }
 
     /// What is there under this name must have the same content. Every server of a shard archives, so
@@ -174,5 +208,20 @@ impl File {
         Err(Error::new(Code::Mismatch, format!("the archive holds another {} already", self.name))
             .hint("It was not replaced. Two servers archive into one place: give each cluster its own prefix.")
             .retryable(false))
+    }
+}
+
+impl Content {
+    /// Its length, and as much of it as is held.
+    fn read(path: &Path) -> io::Result<(u64, Self)> {
+        let mut file = fs::File::open(path)?;
+        let length = file.metadata()?.len();
+        if length <= HELD {
+            let content = fs::read(path)?;
+            return Ok((content.len() as u64, Self::Held(content)));
+        }
+        let mut first = vec![0; PAGE_SIZE];
+        file.read_exact(&mut first)?;
+        Ok((length, Self::Long(first, path.to_owned())))
     }
 }

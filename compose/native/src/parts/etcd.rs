@@ -11,10 +11,11 @@ use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
 use crate::authority::{Certificate, Usage};
 use crate::change::Change;
 use crate::files::{File, Owner, fill};
-use crate::plan::{Plan, text};
+use crate::plan::{Host, Plan, SECOND_REGION, text};
 use crate::secrets::Secrets;
 
-/// Three members; one may fail.
+/// Three members, of which one may fail; in a second region one of its own, for it has to lead when this
+/// one's are gone.
 pub(super) struct Etcd;
 
 /// How far above the base port etcd's members talk to each other.
@@ -34,8 +35,8 @@ impl Part for Etcd {
     }
 
     fn members(&self, plan: &Plan) -> Vec<Member> {
-        let member = |host: crate::plan::Host| Member {
-            certificate: Certificate {
+        let member = |host: Host| Member {
+            certificate: Some(Certificate {
                 name: host.name.clone(),
                 names: vec![host.name.clone()],
                 // A member checks that a peer's certificate carries the address it calls from, and
@@ -43,7 +44,7 @@ impl Part for Etcd {
                 addresses: vec![host.address.into(), Ipv4Addr::LOCALHOST.into()],
                 usage: Usage::Both,
                 owner: Owner::Servers,
-            },
+            }),
             name: host.name,
             role: "consensus".to_owned(),
             address: host.address,
@@ -51,21 +52,27 @@ impl Part for Etcd {
             stage: Stage::Foundation,
             patience: Duration::from_secs(20),
         };
-        plan.etcd().into_iter().map(member).collect()
+        plan.etcd().into_iter().chain(plan.second_etcd()).map(member).collect()
     }
 
     fn topology(&self, plan: &Plan) -> Result<String> {
-        fill(include_str!("etcd.toml.j2"), &json!({ "hosts": plan.etcd(), "port": plan.etcd_port() }))
+        topology(plan, &plan.etcd())
     }
 
     fn files(&self, plan: &Plan, _: &Secrets, member: &Member) -> Result<Vec<File>> {
+        let second = plan.second_etcd();
+        let (hosts, token) = if second.iter().any(|host| host.name == member.name) {
+            (second, format!("{}-{SECOND_REGION}", plan.name))
+        } else {
+            (plan.etcd(), plan.name.clone())
+        };
         let peers: Vec<String> =
-            plan.etcd().iter().map(|h| format!("{}=https://{}:{}", h.name, h.address, plan.port(PEER))).collect();
+            hosts.iter().map(|h| format!("{}=https://{}:{}", h.name, h.address, plan.port(PEER))).collect();
         let (authority, data) = (plan.authority(), plan.data(&member.name).join("etcd"));
         let (certificate, key) = (plan.certificate(&member.name), plan.key(&member.name));
         let values = json!({
             "name": member.name,
-            "stack": plan.name,
+            "token": token,
             "data": text(&data)?,
             "clients": format!("https://{}:{}", member.address, plan.etcd_port()),
             "peers": format!("https://{}:{}", member.address, plan.port(PEER)),
@@ -107,4 +114,9 @@ impl Part for Etcd {
         command.arg("--version");
         command
     }
+}
+
+/// The lines of a topology about these members.
+pub(super) fn topology(plan: &Plan, hosts: &[Host]) -> Result<String> {
+    fill(include_str!("etcd.toml.j2"), &json!({ "hosts": hosts, "port": plan.etcd_port() }))
 }

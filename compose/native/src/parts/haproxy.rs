@@ -35,13 +35,13 @@ impl Part for Haproxy {
         }
         ports.push(("stats", plan.stats_port()));
         let member = |host: Host| Member {
-            certificate: Certificate {
+            certificate: Some(Certificate {
                 name: host.name.clone(),
                 names: vec![host.name.clone()],
                 addresses: vec![host.address.into()],
                 usage: Usage::Server,
                 owner: Owner::Servers,
-            },
+            }),
             name: host.name,
             role: "balancer".to_owned(),
             address: host.address,
@@ -72,7 +72,11 @@ impl Part for Haproxy {
 
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch> {
         // Master and worker, so that a reload keeps the old workers until their sessions end.
-        Launch::new(PROGRAM.as_ref())?.arg("-W").arg("-f").path(&plan.configuration(&member.name).join("haproxy.cfg"))
+        // By the master's socket `poolcfg apply` reloads it and sees whether that succeeded.
+        let master = plan.run_folder().join(format!("{}-master.sock", member.name));
+        let master = format!("{},mode,600", crate::plan::text(&master)?);
+        let file = plan.configuration(&member.name).join("haproxy.cfg");
+        Launch::new(PROGRAM.as_ref())?.arg("-W").arg("-S").arg(master).arg("-f").path(&file)
     }
 
     /// Every shard has exactly one primary and all its replicas behind this balancer.

@@ -11,7 +11,7 @@ use crate::authority::{Certificate, Usage};
 use crate::change::Change;
 use crate::files::{self, File, Owner, fill};
 use crate::minio::{May, Programs, Service, environment};
-use crate::plan::{Plan, text};
+use crate::plan::{Host, Plan, text};
 use crate::secrets::{MINIO_ROOT, Secrets, archive_user};
 
 /// Two servers; the first one's archives are copied to the second.
@@ -42,15 +42,15 @@ impl Part for Minio {
     }
 
     fn members(&self, plan: &Plan) -> Vec<Member> {
-        let member = |host: crate::plan::Host| Member {
-            certificate: Certificate {
+        let member = |host: Host| Member {
+            certificate: Some(Certificate {
                 name: host.name.clone(),
                 names: vec![host.name.clone()],
                 // S3's clients have no way to be told an address beside a name.
                 addresses: vec![host.address.into()],
                 usage: Usage::Server,
                 owner: Owner::Servers,
-            },
+            }),
             name: host.name,
             role: "objects".to_owned(),
             address: host.address,
@@ -62,15 +62,7 @@ impl Part for Minio {
     }
 
     fn topology(&self, plan: &Plan) -> Result<String> {
-        let stores: Vec<_> = plan
-            .regions()
-            .into_iter()
-            .map(|host| {
-                let (endpoint, profile) = (plan.archive_endpoint(&host.name), archive_user(&host.name, USERS[0].0));
-                json!({ "name": host.name, "endpoint": endpoint, "profile": profile })
-            })
-            .collect();
-        fill(include_str!("minio.toml.j2"), &json!({ "stores": stores, "bucket": BUCKET, "path": plan.name }))
+        topology(plan, &plan.regions())
     }
 
     fn files(&self, plan: &Plan, secrets: &Secrets, member: &Member) -> Result<Vec<File>> {
@@ -136,6 +128,18 @@ impl Part for Minio {
         command.arg(Programs::below(&plan.cache).server);
         command
     }
+}
+
+/// The lines of a topology about archives in these regions, of which the first is written to.
+pub(super) fn topology(plan: &Plan, regions: &[Host]) -> Result<String> {
+    let stores: Vec<_> = regions
+        .iter()
+        .map(|host| {
+            let (endpoint, profile) = (plan.archive_endpoint(&host.name), archive_user(&host.name, USERS[0].0));
+            json!({ "name": host.name, "endpoint": endpoint, "profile": profile })
+        })
+        .collect();
+    fill(include_str!("minio.toml.j2"), &json!({ "stores": stores, "bucket": BUCKET, "path": plan.name }))
 }
 
 /// What is to be made in a server, in a form that can be compared.

@@ -2,12 +2,18 @@
 //! and how it is seen to work. A new part is a new file and a line in [`all`].
 
 mod ask;
+mod copier;
 mod etcd;
 mod haproxy;
 mod minio;
 mod patroni;
 mod pgbouncer;
+mod prometheus;
 mod redis;
+mod standby;
+pub(crate) mod watchdog;
+
+pub(crate) use standby::second_topology;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -64,13 +70,29 @@ pub trait Part: Sync {
         Ok(false)
     }
 
+    /// Brings what servers hold in common in line once all of them answer; true when anything differed.
+    fn settle(&self, _: &Plan) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The command that prints the version.
     fn version(&self, plan: &Plan) -> Command;
 }
 
 /// Every part.
 pub fn all() -> &'static [&'static dyn Part] {
-    &[&etcd::Etcd, &redis::Redis, &minio::Minio, &patroni::Patroni, &pgbouncer::PgBouncer, &haproxy::Haproxy]
+    &[
+        &etcd::Etcd,
+        &redis::Redis,
+        &minio::Minio,
+        &patroni::Patroni,
+        &watchdog::Watchdog,
+        &pgbouncer::PgBouncer,
+        &haproxy::Haproxy,
+        &copier::Copier,
+        &standby::Standby,
+        &prometheus::Prometheus,
+    ]
 }
 
 /// What was renewed.
@@ -108,6 +130,10 @@ pub enum Stage {
     Pool,
     /// What clients' connections go through.
     Balance,
+    /// What carries archives to the second region.
+    Copy,
+    /// What follows from there.
+    SecondRegion,
 }
 
 /// One server process under supervision.
@@ -125,8 +151,8 @@ pub struct Member {
     pub stage: Stage,
     /// How long it may take to stop.
     pub patience: Duration,
-    /// The certificate it needs.
-    pub certificate: Certificate,
+    /// The certificate it needs; none where it only asks others.
+    pub certificate: Option<Certificate>,
 }
 
 /// A command line. Its environment is PATH, HOME, LANG and the stack's mark, never the caller's.

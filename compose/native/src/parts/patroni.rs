@@ -1,22 +1,38 @@
 //! Patroni: the PostgreSQL nodes of every shard, and which of them leads.
 
+mod dynamic;
+
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use flotilla::Result;
+use flotilla::availability::Failover;
 use serde_json::json;
 
 use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
 use crate::authority::{Certificate, Usage};
 use crate::change::Change;
 use crate::files::{File, Owner, fill};
-use crate::plan::{DATABASE, Host, Plan, text};
+use crate::plan::{DATABASE, Host, Plan, RPO_SECONDS, Shard, text};
 use crate::postgres;
 use crate::secrets::{REPLICATION, REWIND, SUPERUSER, Secrets};
 
 /// Per shard one primary and two streaming replicas.
 pub(super) struct Patroni;
+
+/// In which region a node is.
+pub(super) struct Region {
+    /// The consensus store's members there.
+    pub(super) etcd: Vec<Host>,
+    /// Where in that store its shards are.
+    pub(super) namespace: String,
+    /// The topology as it is there; its first store is what nodes archive to and restore from.
+    pub(super) topology: PathBuf,
+    /// Whether its nodes follow the archive from the first start on.
+    pub(super) follows: bool,
+}
 
 /// The role that `up` logs in as through the pools.
 pub(super) const MONITOR: &str = "monitor";
@@ -42,57 +58,14 @@ impl Part for Patroni {
     }
 
     fn topology(&self, plan: &Plan) -> Result<String> {
-        let values = json!({
-            "shards": plan.shards().iter().map(|s| json!({
-                "name": s.name, "write_port": s.write_port, "read_port": s.read_port, "nodes": s.nodes,
-            })).collect::<Vec<_>>(),
-            "port": plan.postgres_port(),
-            "rest": plan.patroni_port(),
-        });
-        fill(include_str!("shards.toml.j2"), &values)
+        topology(plan, &plan.shards())
     }
 
     fn files(&self, plan: &Plan, secrets: &Secrets, member: &Member) -> Result<Vec<File>> {
         let folder = plan.configuration(&member.name);
-        let data = plan.data(&member.name);
-        let paths = [
-            plan.authority(),
-            plan.certificate(&member.name),
-            plan.key(&member.name),
-            data.join("postgres"),
-            data.join("pgpass"),
-            plan.run_folder().join(&member.name),
-            folder.join("bootstrap"),
-            folder.join("bootstrap.sql"),
-        ];
-        let [authority, certificate, key, data, passfile, socket, bootstrap, sql] = &paths;
-        let etcd: Vec<String> = plan.etcd().iter().map(|h| format!("{}:{}", h.address, plan.etcd_port())).collect();
-        let values = json!({
-            "stack": plan.name,
-            "shard": member.role,
-            "name": member.name,
-            "address": member.address,
-            "port": plan.postgres_port(),
-            "rest": plan.patroni_port(),
-            "etcd": etcd,
-            "authority": text(authority)?,
-            "certificate": text(certificate)?,
-            "key": text(key)?,
-            "data": text(data)?,
-            "passfile": text(passfile)?,
-            "socket": text(socket)?,
-            "bootstrap": text(bootstrap)?,
-            "bin": postgres::PROGRAMS,
-            "account": plan.servers.name,
-            "superuser": SUPERUSER,
-            "superuser_password": secrets.password(SUPERUSER),
-            "replication": REPLICATION,
-            "replication_password": secrets.password(REPLICATION),
-            "rewind": REWIND,
-            "rewind_password": secrets.password(REWIND),
-            "archive": archiver(plan, &member.role, "wal-push -q", "%p")?,
-            "restore": archiver(plan, &member.role, "wal-fetch -q --for standby", "%f %p")?,
-        });
+        let (bootstrap, sql) = (folder.join("bootstrap"), folder.join("bootstrap.sql"));
+        let region =
+            Region { etcd: plan.etcd(), namespace: plan.name.clone(), topology: plan.topology(), follows: false };
         let mut statements = String::new();
         let _ = writeln!(statements, "create database {DATABASE};");
         // The verifier, not the password: it's the same on every shard, as the poolers need it.
@@ -102,17 +75,13 @@ impl Part for Patroni {
             "#!/bin/sh\n# Run once by Patroni, with the superuser's connection string, after initdb.\n\
              exec {}/psql -XAtq -v ON_ERROR_STOP=1 -f {} \"$1\"\n",
             postgres::PROGRAMS,
-            text(sql)?,
+            text(&sql)?,
         );
-        Ok(vec![
-            File::new(folder.join("patroni.yml"), fill(include_str!("patroni.yml.j2"), &values)?)
-                .owner(Owner::Servers)
-                .private()
-                .takes(Change::Reload),
-            // Read at the very first start only.
-            File::new(bootstrap, script).owner(Owner::Servers).private().program().takes(Change::None),
-            File::new(sql, statements).owner(Owner::Servers).private().takes(Change::None),
-        ])
+        let mut files = settings(plan, secrets, member, &region)?;
+        // Read at the very first start only.
+        files.push(File::new(bootstrap, script).owner(Owner::Servers).private().program().takes(Change::None));
+        files.push(File::new(sql, statements).owner(Owner::Servers).private().takes(Change::None));
+        Ok(files)
     }
 
     /// Patroni reloads its own certificate and makes PostgreSQL reload.
@@ -122,6 +91,14 @@ impl Part for Patroni {
 
     fn command(&self, plan: &Plan, member: &Member) -> Result<Launch> {
         Launch::new(&plan.python_program("patroni"))?.path(&plan.configuration(&member.name).join("patroni.yml"))
+    }
+
+    fn settle(&self, plan: &Plan) -> Result<bool> {
+        let mut changed = false;
+        for shard in &crate::settings::config(plan)?.shards {
+            changed |= dynamic::settle(plan, shard, &self.members(plan))?;
+        }
+        Ok(changed)
     }
 
     fn probe(&self, plan: &Plan, _: &Secrets, member: &Member) -> Result<String, String> {
@@ -142,6 +119,8 @@ impl Part for Patroni {
             ("running" | "streaming", "replica") if value("replication_state") == "streaming" => {
                 Ok(format!("replica{pending}"))
             }
+            // Of a region that is rebuilt out of the other's archive.
+            ("running", "standby_leader") => Ok("follows the archive".to_owned()),
             ("running", "replica") => Err(format!("replication is {}", value("replication_state"))),
             (state, _) => Err(state.to_owned()),
         }
@@ -154,13 +133,92 @@ impl Part for Patroni {
     }
 }
 
-/// A call of `walg-wrap` about a shard, for the server's shell.
-fn archiver(plan: &Plan, shard: &str, verb: &str, operands: &str) -> Result<String> {
-    let (tool, topology) = (plan.tool("walg-wrap"), plan.topology());
-    Ok(format!("'{}' {verb} --config '{}' -t {shard} {operands}", text(&tool)?, text(&topology)?))
+/// The lines of a topology about these shards.
+pub(super) fn topology(plan: &Plan, shards: &[Shard]) -> Result<String> {
+    let values = json!({
+        "shards": shards.iter().map(|s| json!({
+            "name": s.name, "write_port": s.write_port, "read_port": s.read_port, "nodes": s.nodes,
+        })).collect::<Vec<_>>(),
+        "port": plan.postgres_port(),
+        "rest": plan.patroni_port(),
+        "state": text(&plan.state)?,
+        "cache": text(&plan.cache)?,
+        "stack": text(&plan.tool("stack"))?,
+        "name": plan.name,
+    });
+    fill(include_str!("shards.toml.j2"), &values)
 }
 
-fn member(plan: &Plan, host: Host) -> Member {
+/// Patroni's settings of a node; in a stack of two regions with the program that makes a data folder out of
+/// the archive, for either may have to follow the other.
+pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: &Region) -> Result<Vec<File>> {
+    let folder = plan.configuration(&member.name);
+    let data = plan.data(&member.name);
+    let paths = [
+        plan.authority(),
+        plan.certificate(&member.name),
+        plan.key(&member.name),
+        data.join("postgres"),
+        data.join("pgpass"),
+        plan.run_folder().join(&member.name),
+        folder.join("bootstrap"),
+        folder.join("restore"),
+    ];
+    let [authority, certificate, key, data, passfile, socket, bootstrap, restorer] = &paths;
+    let config = crate::settings::config(plan)?;
+    let failover = Failover::of(config.shard(&member.role)?).dynamic();
+    let etcd: Vec<String> = region.etcd.iter().map(|h| format!("{}:{}", h.address, plan.etcd_port())).collect();
+    let values = json!({
+        "namespace": region.namespace,
+        "shard": member.role,
+        "name": member.name,
+        "address": member.address,
+        "port": plan.postgres_port(),
+        "rest": plan.patroni_port(),
+        "etcd": etcd,
+        "failover": failover,
+        "authority": text(authority)?,
+        "certificate": text(certificate)?,
+        "key": text(key)?,
+        "data": text(data)?,
+        "passfile": text(passfile)?,
+        "socket": text(socket)?,
+        "bootstrap": text(bootstrap)?,
+        "follows": region.follows,
+        "restorer": plan.second_region.then(|| text(restorer)).transpose()?,
+        // A third of what may be lost; copying and restoring need the rest.
+        "archive_timeout": plan.second_region.then_some(RPO_SECONDS / 3),
+        "bin": postgres::PROGRAMS,
+        "account": plan.servers.name,
+        "superuser": SUPERUSER,
+        "superuser_password": secrets.password(SUPERUSER),
+        "replication": REPLICATION,
+        "replication_password": secrets.password(REPLICATION),
+        "rewind": REWIND,
+        "rewind_password": secrets.password(REWIND),
+        "archive": archiver(plan, region, &member.role, "wal-push -q", "%p")?,
+        "restore": archiver(plan, region, &member.role, "wal-fetch -q --for standby", "%f %p")?,
+    });
+    let main = fill(include_str!("patroni.yml.j2"), &values)?;
+    let main = File::new(folder.join("patroni.yml"), main).owner(Owner::Servers).private().takes(Change::Reload);
+    if !plan.second_region {
+        return Ok(vec![main]);
+    }
+    let tool = plan.tool("walg-wrap");
+    let values = json!({
+        "tool": text(&tool)?, "topology": text(&region.topology)?, "shard": member.role, "data": text(data)?,
+    });
+    let script = fill(include_str!("restore.sh.j2"), &values)?;
+    Ok(vec![main, File::new(restorer, script).owner(Owner::Servers).private().program().takes(Change::None)])
+}
+
+/// A call of `walg-wrap` about a shard, for the server's shell.
+fn archiver(plan: &Plan, region: &Region, shard: &str, verb: &str, operands: &str) -> Result<String> {
+    let tool = plan.tool("walg-wrap");
+    Ok(format!("'{}' {verb} --config '{}' -t {shard} {operands}", text(&tool)?, text(&region.topology)?))
+}
+
+pub(super) fn member(plan: &Plan, host: Host) -> Member {
     let shard = host.name.split('-').next().unwrap_or_default().to_owned();
     // Balancers pass TLS through, so a pooler that connects to one sees the node's certificate and
     // looks for the balancer's name or address in it.
@@ -176,7 +234,7 @@ fn member(plan: &Plan, host: Host) -> Member {
     names.push(joint.join(","));
     let name = host.name.clone();
     Member {
-        certificate: Certificate { name, names, addresses, usage: Usage::Both, owner: Owner::Servers },
+        certificate: Some(Certificate { name, names, addresses, usage: Usage::Both, owner: Owner::Servers }),
         name: host.name,
         role: shard,
         address: host.address,

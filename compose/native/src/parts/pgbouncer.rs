@@ -36,13 +36,13 @@ impl Part for PgBouncer {
 
     fn members(&self, plan: &Plan) -> Vec<Member> {
         let member = |host: Host| Member {
-            certificate: Certificate {
+            certificate: Some(Certificate {
                 name: host.name.clone(),
                 names: vec![host.name.clone()],
                 addresses: vec![host.address.into()],
                 usage: Usage::Server,
                 owner: Owner::Servers,
-            },
+            }),
             name: host.name,
             role: "pooler".to_owned(),
             address: host.address,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Archive;
 use crate::store::{Over, Put};
+use crate::wal::SegmentSize;
 
 const KEY: &str = "flotilla/archive.json";
 
@@ -44,6 +45,14 @@ impl Archive {
             }
             Err(error) if error.is_absent() => Ok(None),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The size of the archive's segments.
+    pub async fn segment_size(&self) -> Result<SegmentSize> {
+        match self.pin().await? {
+            Some(pin) => Ok(SegmentSize::new(pin.wal_segment_bytes)?),
+            None => Ok(SegmentSize::DEFAULT),
         }
     }
 

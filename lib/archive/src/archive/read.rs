@@ -34,9 +34,48 @@ pub struct Opened {
     pub compared: bool,
 }
 
+/// What was unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unpacked {
+    /// The object as it is in the store.
+    pub stored: Passed,
+    /// Whether sums were kept beside it, with which it was compared.
+    pub compared: bool,
+}
+
 impl Archive {
     /// Reads an object's content by `work`, which must read it to its end before what it has made of it
     /// may be trusted; an error of this function says that it may not.
+    ///
+    /// The object is summed as it is stored, which is what the sums beside it are compared with, and its
+    /// packing has a checksum of its own.
+    pub async fn unpack<T, F>(&self, key: &str, codec: Codec, work: F) -> Result<(Unpacked, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
+    {
+        let (body, sums) = tokio::try_join!(async { Ok(self.store().get(key).await?) }, self.sums(key))?;
+        self.unpack_body(key, codec, body, sums, work).await
+    }
+
+    /// The same of a body that is there already, and its sums where they are known.
+    pub async fn unpack_body<T, F>(
+        &self,
+        key: &str,
+        codec: Codec,
+        body: Body,
+        sums: Option<Sidecar>,
+        work: F,
+    ) -> Result<(Unpacked, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
+    {
+        read_with(key, codec, body, sums, self.key.clone(), work).await
+    }
+
+    /// Reads an object's content as [`Archive::unpack`] does, and sums the content, too: that takes as long as
+    /// unpacking it.
     pub async fn read<T, F>(&self, key: &str, codec: Codec, work: F) -> Result<(Opened, T)>
     where
         T: Send + 'static,
@@ -59,7 +98,8 @@ impl Archive {
         T: Send + 'static,
         F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
     {
-        read_with(key, codec, body, sums, self.key.clone(), work).await
+        let read = read_with(key, codec, body, sums, self.key.clone(), summed(work));
+        read.await.map(Opened::of)
     }
 
     /// Reads a document that is neither packed nor encrypted, of any length.
@@ -69,7 +109,7 @@ impl Archive {
         F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
     {
         let (body, sums) = tokio::try_join!(async { Ok(self.store().get(key).await?) }, self.sums(key))?;
-        read_with(key, Codec::None, body, sums, None, work).await
+        read_with(key, Codec::None, body, sums, None, summed(work)).await.map(Opened::of)
     }
 
     /// Reads a small object that is neither packed nor encrypted, and compares it with its sums.
@@ -104,7 +144,7 @@ async fn read_with<T, F>(
     sums: Option<Sidecar>,
     secret: Option<Arc<Key>>,
     work: F,
-) -> Result<(Opened, T)>
+) -> Result<(Unpacked, T)>
 where
     T: Send + 'static,
     F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
@@ -130,11 +170,29 @@ where
     if let Some(failure) = failure {
         return Err(failure.into());
     }
-    let (stored, content, value) = done.map_err(|error| failed(key, error))?;
+    let (stored, value) = done.map_err(|error| failed(key, error))?;
     if let Some(sums) = &sums {
         sums.compare(stored).map_err(|corrupt| failed(key, corrupt.into()))?;
     }
-    Ok((Opened { stored, content, compared: sums.is_some() }, value))
+    Ok((Unpacked { stored, compared: sums.is_some() }, value))
+}
+
+/// Work that sums what it reads.
+fn summed<T>(
+    work: impl FnOnce(&mut dyn Read) -> io::Result<T>,
+) -> impl FnOnce(&mut dyn Read) -> io::Result<(Passed, T)> {
+    move |content| {
+        let mut content = Summing::new(content);
+        let value = work(&mut content)?;
+        Ok((content.finish().1, value))
+    }
+}
+
+impl Opened {
+    fn of<T>((unpacked, (content, value)): (Unpacked, (Passed, T))) -> (Self, T) {
+        let Unpacked { stored, compared } = unpacked;
+        (Self { stored, content, compared }, value)
+    }
 }
 
 fn open<T>(
@@ -142,27 +200,27 @@ fn open<T>(
     codec: Codec,
     key: Option<&Key>,
     work: impl FnOnce(&mut dyn Read) -> io::Result<T>,
-) -> io::Result<(Passed, Passed, T)> {
+) -> io::Result<(Passed, T)> {
     let mut stored = Summing::new(pieces);
-    let (content, value) = match key {
+    let value = match key {
         None => unpack(&mut stored, codec, work)?,
         Some(key) => unpack(Decrypting::new(&mut stored, key)?, codec, work)?,
     };
     // What the codec didn't need belongs to the sum as well.
     io::copy(&mut stored, &mut io::sink())?;
-    Ok((stored.finish().1, content, value))
+    Ok((stored.finish().1, value))
 }
 
 fn unpack<T>(
     packed: impl Read + Send,
     codec: Codec,
     work: impl FnOnce(&mut dyn Read) -> io::Result<T>,
-) -> io::Result<(Passed, T)> {
-    let mut content = Summing::new(codec.reader(packed)?);
+) -> io::Result<T> {
+    let mut content = codec.reader(packed)?;
     let value = work(&mut content)?;
     // A codec knows only at its end that the object was whole.
     if io::copy(&mut content, &mut io::sink())? > 0 {
         return Err(Corrupt::new("there is more in the object than was expected").into());
     }
-    Ok((content.finish().1, value))
+    Ok(value)
 }

@@ -70,7 +70,7 @@ impl Control {
             1800 => 292,
             _ => return Err(wrong(&format!("its version {version} is not known"))),
         };
-        if crc32c::crc32c(&fixed[..checked]) != word(checked) {
+        if crate::digest::crc32c([&fixed[..checked]]) != word(checked) {
             return Err(wrong("its checksum is wrong"));
         }
         let state = match word(16) {

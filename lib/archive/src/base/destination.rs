@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use flotilla::{Code, Error, Result};
+use flotilla::{Code, Error, Result, failpoint};
 use rustix::fs::FlockOperation;
 
 use super::extract::Progress;
@@ -137,7 +138,11 @@ impl Destination {
             }
         }
         mark.set_len(0)?;
-        writeln!(mark, "{}", backup.name)?;
+        // Of a tablespace's folder the mark says whose it is: the cluster may be whole, and this mark left.
+        mark.write_all(backup.name.as_str().as_bytes())?;
+        mark.write_all(b"\n")?;
+        mark.write_all(self.data.as_os_str().as_bytes())?;
+        mark.write_all(b"\n")?;
         self.own(&path)?;
         Ok(mark)
     }
@@ -164,10 +169,12 @@ impl Destination {
                 std::os::unix::fs::lchown(&link, Some(uid), Some(gid))?;
             }
         }
+        failpoint::hit("fetch.linked");
         // One call for each file system instead of one for each file.
         for folder in self.folders() {
             rustix::fs::syncfs(File::open(folder)?)?;
         }
+        failpoint::hit("fetch.synced");
         let path = self.data.join(CONTROL);
         let beside = path.with_extension("new");
         let mut file = File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
@@ -176,9 +183,11 @@ impl Destination {
         self.own(&beside)?;
         fs::rename(&beside, &path)?;
         File::open(self.data.join("global"))?.sync_all()?;
+        failpoint::hit("fetch.control");
         for folder in self.folders() {
             fs::remove_file(folder.join(MARKER))?;
             File::open(folder)?.sync_all()?;
+            failpoint::hit("fetch.unmarked");
         }
         Ok(())
     }
@@ -234,15 +243,48 @@ fn vacant(folder: &Path) -> Result<()> {
                 .source(e));
         }
     };
-    let unfinished = folder.join(MARKER).is_file() && !folder.join(CONTROL).exists();
-    if entries.count() > 0 && !unfinished {
+    if entries.count() == 0 {
+        return Ok(());
+    }
+    let marked = marked(folder).map_err(|e| {
+        Error::new(Code::Io, format!("could not look at {}", folder.display()))
+            .hint("Look at what caused it.")
+            .source(e)
+    })?;
+    if let Some(data) = &marked
+        && [folder, data].iter().any(|data| data.join(CONTROL).exists())
+    {
+        let what = format!("{} is of a cluster that was restored whole; nothing was touched", folder.display());
+        let hint = format!(
+            "The restore was cut off when only its marks had to go: remove {} and start the server on {}, or name another folder.",
+            folder.join(MARKER).display(),
+            data.display()
+        );
+        return Err(Error::refused(what).hint(hint));
+    }
+    if marked.is_none() {
         return Err(Error::refused(format!("{} is not empty; nothing was touched", folder.display()))
             .hint("A restore never writes over what is there. Name a new or an empty folder."));
     }
     Ok(())
 }
 
-/// Refuses when the disks can't hold the cluster, as large as it was.
+/// The data folder of the restore whose mark lies in this folder, where there is one.
+fn marked(folder: &Path) -> io::Result<Option<PathBuf>> {
+    match fs::read(folder.join(MARKER)) {
+        Ok(mark) => {
+            // What was cut off before it was written is of this folder alone.
+            let data = mark.splitn(2, |byte| *byte == b'\n').nth(1).and_then(|data| data.strip_suffix(b"\n"));
+            let data = data.map(|data| PathBuf::from(std::ffi::OsString::from_vec(data.to_vec())));
+            Ok(Some(data.unwrap_or_else(|| folder.to_owned())))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Refuses when the disks can't hold the cluster, as large as it was. What an earlier restore has left
+/// is cleared away first.
 fn room(folders: &[&Path], backup: &Backup) -> Result<()> {
     let needed = u64::try_from(backup.sentinel.data_catalog_size).unwrap_or(0);
     let (mut free, mut seen) = (0_u64, BTreeSet::new());
@@ -255,12 +297,21 @@ fn room(folders: &[&Path], backup: &Backup) -> Result<()> {
             let file_system = rustix::fs::statvfs(there).map_err(|e| stat(e.into()))?;
             free = free.saturating_add(file_system.f_bavail.saturating_mul(file_system.f_frsize));
         }
+        if folder.join(MARKER).is_file() {
+            free = free.saturating_add(occupied(folder));
+        }
     }
     if free < needed {
         let what = format!("{} needs {needed} bytes, and {free} are free; nothing was touched", backup.name);
         return Err(Error::refused(what).hint("Make room, or restore to another disk."));
     }
     Ok(())
+}
+
+/// The room that is taken by what lies in a folder, as far as that can be seen.
+fn occupied(folder: &Path) -> u64 {
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten();
+    files.filter_map(|entry| Some(entry.metadata().ok()?.blocks() * 512)).sum()
 }
 
 /// As root, everything is given to the folder's owner: no server runs as root.

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flotilla::{Code, Error};
+use flotilla::{Code, Error, failpoint};
 
 use super::plan::{Plan, UTILITY, Use};
 use crate::Corrupt;
@@ -73,6 +73,7 @@ impl Extraction {
                 break;
             }
             file.write_all(&buffer[..read]).map_err(|e| self.local(member, e))?;
+            failpoint::hit("fetch.file");
             self.bytes.fetch_add(read as u64, Ordering::Relaxed);
         }
         self.files.fetch_add(1, Ordering::Relaxed);

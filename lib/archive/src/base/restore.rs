@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use flotilla::{Code, Error, Result};
+use flotilla::{Code, Error, Result, failpoint};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::destination::{Destination, RestoreOptions, Restored};
@@ -32,6 +32,10 @@ const MOST_AT_ONCE: usize = 6;
 ///
 /// Killed or failed at any point it leaves a folder that no server starts on, and that the next run
 /// clears away.
+///
+/// Failpoints: `fetch.prepared`, `fetch.file` within a file, `fetch.part`, `fetch.level` when a backup of
+/// the chain is unpacked, `fetch.label`, `fetch.linked`, `fetch.synced`, `fetch.control` when all is there
+/// but the marks, `fetch.unmarked` when one of these is gone.
 pub async fn restore(archive: &Archive, chain: &[&Backup], into: &Path, options: &RestoreOptions) -> Result<Restored> {
     let last = *chain.last().ok_or_else(|| Error::internal("a chain without backups"))?;
     let destination = Destination::of(chain, into, options)?;
@@ -42,6 +46,7 @@ pub async fn restore(archive: &Archive, chain: &[&Backup], into: &Path, options:
     }
 
     let marked = destination.prepare(last)?;
+    failpoint::hit("fetch.prepared");
     let place = destination.data.display().to_string();
     let unusable = |e: std::io::Error| {
         Error::new(Code::Io, format!("could not use {place}"))
@@ -75,6 +80,7 @@ pub async fn restore(archive: &Archive, chain: &[&Backup], into: &Path, options:
         if let Some(expected) = extraction.plan.expected(level).filter(|expected| *expected != used) {
             return Err(damaged(chain[level], &format!("{expected} of its members are needed, and {used} were there")));
         }
+        failpoint::hit("fetch.level");
     }
     let own = Own::of(&extraction, last).map_err(|corrupt| damaged(last, &corrupt.to_string()))?;
     let label = own.label.clone();
@@ -84,6 +90,7 @@ pub async fn restore(archive: &Archive, chain: &[&Backup], into: &Path, options:
             let mut file = extraction.roots.create(LABEL, 0o600)?;
             file.write_all(own.label.to_string().as_bytes())?;
             drop(file);
+            failpoint::hit("fetch.label");
             destination.finish(&own.control)?;
             drop(marked);
             Ok(())
@@ -183,8 +190,11 @@ async fn read_part(
 ) -> Result<(u64, bool)> {
     let shared = Arc::clone(extraction);
     let work = move |content: &mut dyn std::io::Read| shared.part(level, is_last, content);
-    match archive.read(&part.meta.key, part.codec, work).await {
-        Ok((opened, ())) => Ok((opened.stored.bytes, opened.compared)),
+    match archive.unpack(&part.meta.key, part.codec, work).await {
+        Ok((unpacked, ())) => {
+            failpoint::hit("fetch.part");
+            Ok((unpacked.stored.bytes, unpacked.compared))
+        }
         Err(error) => Err(extraction.failure().unwrap_or(error)),
     }
 }

@@ -4,7 +4,7 @@
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use tempfile::SpooledTempFile;
 
 use super::Parent;
@@ -13,28 +13,66 @@ use super::plan::{LABEL, PG_CONTROL};
 use crate::Corrupt;
 use crate::backup::{is_excluded_directory, is_excluded_file, is_paged};
 use crate::documents::FileEntry;
+use crate::objects::Keys;
 use crate::pages::{IncrementWriter, PAGE_SIZE, Page};
 use crate::tarball::{Kind, Member, read_server_members};
 
-const MAP: &str = "tablespace_map";
+pub(super) const MAP: &str = "tablespace_map";
 /// Of the files that are kept in memory, the longest.
 const LONGEST: u64 = 16 << 20;
 /// Changed pages of a file beyond this many bytes go through a temporary file.
 const IN_MEMORY: usize = 4 << 20;
 
-/// A member that was stored, and the number of its part.
-#[derive(Debug)]
+/// The members that were stored. There may be a million.
+#[derive(Debug, Default)]
 pub(super) struct Stored {
-    pub(super) name: String,
-    pub(super) entry: FileEntry,
-    pub(super) part: usize,
+    names: Keys,
+    /// Of each in its turn the time of its last change, and whether only changed pages are stored.
+    entries: Vec<(i64, bool)>,
+    /// Those of each part, by its number.
+    parts: Vec<Keys>,
+}
+
+impl Stored {
+    fn add(&mut self, member: &Member, is_incremented: bool, part: usize) {
+        self.names.push(&member.name);
+        self.entries.push((i64::try_from(member.mtime).unwrap_or_default(), is_incremented));
+        if self.parts.len() <= part {
+            self.parts.resize_with(part + 1, Keys::default);
+        }
+        self.parts[part].push(&member.name);
+    }
+
+    /// How many.
+    pub(super) fn members(&self) -> u64 {
+        self.names.len() as u64
+    }
+
+    /// How many of them hold changed pages alone.
+    pub(super) fn incremented(&self) -> u64 {
+        self.entries.iter().filter(|(_, is_incremented)| *is_incremented).count() as u64
+    }
+
+    /// Each with its name.
+    pub(super) fn files(&self) -> impl Iterator<Item = (String, FileEntry)> {
+        self.names.iter().zip(&self.entries).map(|(name, (seconds, is_incremented))| {
+            let mtime = DateTime::from_timestamp(*seconds, 0).unwrap_or_default();
+            let is_incremented = *is_incremented;
+            (name, FileEntry { is_incremented, is_skipped: false, mtime, corrupt_blocks: None, updates_count: 0 })
+        })
+    }
+
+    /// The names of those in the part of this number.
+    pub(super) fn of_part(&self, part: usize) -> impl Iterator<Item = String> {
+        self.parts.get(part).into_iter().flat_map(Keys::iter)
+    }
 }
 
 /// What comes together while tars pass.
 pub(super) struct Sorter {
     pub(super) packer: Packer,
     pub(super) parent: Option<Arc<Parent>>,
-    pub(super) stored: Vec<Stored>,
+    pub(super) stored: Stored,
     /// The files that go into parts of their own.
     pub(super) control: Option<(Member, Vec<u8>)>,
     pub(super) label: Option<(Member, Vec<u8>)>,
@@ -45,7 +83,7 @@ pub(super) struct Sorter {
 
 impl Sorter {
     pub(super) fn new(packer: Packer, parent: Option<Arc<Parent>>) -> Self {
-        Self { packer, parent, stored: Vec::new(), control: None, label: None, map: None, catalog_bytes: 0 }
+        Self { packer, parent, stored: Stored::default(), control: None, label: None, map: None, catalog_bytes: 0 }
     }
 
     /// Takes the tar of the data folder, or of a tablespace.
@@ -106,10 +144,7 @@ impl Sorter {
 
     fn store(&mut self, member: &Member, content: &mut dyn Read, is_incremented: bool) -> io::Result<()> {
         let part = self.packer.add(member, content)?;
-        let mtime: DateTime<Utc> =
-            i64::try_from(member.mtime).ok().and_then(|at| DateTime::from_timestamp(at, 0)).unwrap_or_default();
-        let entry = FileEntry { is_incremented, is_skipped: false, mtime, corrupt_blocks: None, updates_count: 0 };
-        self.stored.push(Stored { name: member.name.clone(), entry, part });
+        self.stored.add(member, is_incremented, part);
         Ok(())
     }
 }

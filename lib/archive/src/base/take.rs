@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::Parent;
 use super::pack::{Packed, Packer};
 use super::plan::{LABEL, PG_CONTROL};
-use super::sort::{Sorter, Stored};
+use super::sort::{MAP, Sorter, Stored};
 use crate::archive::{Archive, Sealed};
 use crate::documents::{DATE_FORMAT, FilesWriter, Metadata, Sentinel, TablespaceSpec};
 use crate::names::{self, BackupName};
@@ -50,7 +50,7 @@ pub struct Taken {
     system: u64,
     parent: Option<Arc<Parent>>,
     catalog_bytes: u64,
-    stored: Vec<Stored>,
+    stored: Stored,
     packed: Vec<Packed>,
     locations: BTreeMap<String, String>,
 }
@@ -151,8 +151,8 @@ pub async fn take(
         name: name.clone(),
         start,
         finish,
-        members: sorter.stored.len() as u64,
-        incremented: sorter.stored.iter().filter(|stored| stored.entry.is_incremented).count() as u64,
+        members: sorter.stored.members(),
+        incremented: sorter.stored.incremented(),
         parts: packed.len() as u64 + 2,
         uncompressed: 0,
         compressed: 0,
@@ -271,23 +271,17 @@ pub async fn seal(archive: &Archive, taken: Taken, how: Describe) -> Result<Sent
 /// Writes `files_metadata.json`.
 fn list(taken: &Taken, sink: &mut dyn io::Write) -> io::Result<()> {
     let mut files = FilesWriter::new(io::BufWriter::new(sink))?;
-    for stored in &taken.stored {
-        files.file(&stored.name, &stored.entry)?;
+    for (name, entry) in taken.stored.files() {
+        files.file(&name, &entry)?;
     }
-    let mut members: Vec<Vec<&str>> = vec![Vec::new(); taken.packed.len()];
-    for stored in &taken.stored {
-        if let Some(part) = members.get_mut(stored.part) {
-            part.push(&stored.name);
-        }
-    }
-    for (part, mut names) in taken.packed.iter().zip(members) {
-        if part.name.starts_with("pg_control.") {
-            names.push(PG_CONTROL);
-        } else if part.name.starts_with("backup_label.") {
-            names.push(LABEL);
-            names.extend((!taken.locations.is_empty()).then_some("tablespace_map"));
-        }
-        files.part(&part.name, names)?;
+    for (number, part) in taken.packed.iter().enumerate() {
+        let own: &[&str] = match part.name.split('.').next() {
+            Some("pg_control") => &[PG_CONTROL],
+            Some("backup_label") if taken.locations.is_empty() => &[LABEL],
+            Some("backup_label") => &[LABEL, MAP],
+            _ => &[],
+        };
+        files.part(&part.name, taken.stored.of_part(number).chain(own.iter().map(ToString::to_string)))?;
     }
     files.finish()?.flush()
 }

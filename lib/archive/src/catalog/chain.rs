@@ -12,6 +12,8 @@ pub enum Broken {
     Missing(BackupName),
     /// What its sentinel and its parent's say doesn't fit together; in words.
     Unfitting(BackupName, &'static str),
+    /// It, or a backup that it stands on, was made by WAL-G for a push that was cut off.
+    Unproven(BackupName),
 }
 
 impl fmt::Display for Broken {
@@ -19,6 +21,7 @@ impl fmt::Display for Broken {
         match self {
             Self::Missing(name) => write!(f, "it stands on {name}, which is not there"),
             Self::Unfitting(name, what) => write!(f, "it doesn't fit onto {name}: {what}"),
+            Self::Unproven(name) => write!(f, "wal-g made {name}, and nobody has read it back yet"),
         }
     }
 }
@@ -26,6 +29,15 @@ impl fmt::Display for Broken {
 impl Catalog {
     /// The backups to restore for this one, the full one first and itself last.
     pub fn chain<'c>(&'c self, backup: &'c Backup) -> Result<Vec<&'c Backup>, Broken> {
+        let chain = self.linked(backup)?;
+        match chain.iter().find(|below| self.unproven.contains(&below.name)) {
+            Some(unproven) => Err(Broken::Unproven(unproven.name.clone())),
+            None => Ok(chain),
+        }
+    }
+
+    /// The same, proven or not.
+    pub(crate) fn linked<'c>(&'c self, backup: &'c Backup) -> Result<Vec<&'c Backup>, Broken> {
         let mut chain = vec![backup];
         let mut at = backup;
         loop {

@@ -7,7 +7,6 @@ use flotilla::{Code, Result};
 use futures_util::TryStreamExt as _;
 
 use crate::archive::Archive;
-use crate::codec::Codec;
 use crate::documents::Dump;
 use crate::names::DumpName;
 use crate::store::{Entry, Listing};
@@ -32,14 +31,6 @@ pub struct FinishedDump {
     pub dump: Dump,
     /// When its document was written.
     pub written: DateTime<Utc>,
-}
-
-impl FinishedDump {
-    /// How its objects are packed.
-    pub fn codec(&self) -> Codec {
-        let name = format!("x.{}", self.dump.codec);
-        Codec::of_name(&name).1
-    }
 }
 
 impl Dumps {

@@ -1,33 +1,40 @@
 //! Reading the catalog: two listings, and the small documents that they name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 
 use flotilla::Result;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Backup, Catalog, WalObject};
+use super::{Backup, Catalog, Coming, WalFiles, WalObject};
 use crate::archive::Archive;
-use crate::codec::Codec;
 use crate::documents::{Metadata, Sentinel};
 use crate::names::{self, BackupName, Object};
 use crate::store::{Entry, Listing, Meta};
 use crate::wal::{History, SegmentSize, Timeline, WalFile};
 
 /// How many documents are read at once.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
+/// A longer `metadata.json` is none, in bytes.
+const LONGEST: usize = 1 << 20;
+/// As much is read of a timeline's history, in bytes.
+const HISTORY: u64 = 1 << 20;
 
 impl Catalog {
     /// Reads what the archive holds.
     pub async fn load(archive: &Archive) -> Result<Self> {
-        let size = match archive.pin().await? {
-            Some(pin) => SegmentSize::new(pin.wal_segment_bytes)?,
-            None => SegmentSize::DEFAULT,
-        };
-        Self::load_sized(archive, size).await
+        Self::load_sized(archive, archive.segment_size().await?).await
     }
 
     /// The same of an archive with segments of this size.
     pub(crate) async fn load_sized(archive: &Archive, size: SegmentSize) -> Result<Self> {
+        let catalog = Self::load_sealed(archive, size).await?;
+        let (histories, unreadable_histories) = read_histories(archive, &catalog.wal).await?;
+        Ok(Self { histories, unreadable_histories, ..catalog })
+    }
+
+    /// The same without what takes a key to read: the histories of timelines.
+    pub(crate) async fn load_sealed(archive: &Archive, size: SegmentSize) -> Result<Self> {
         let (backups, wal) = tokio::try_join!(list_backups(archive, size), list_wal(archive, size))?;
         let (sentinels, mut unfinished) = backups;
         for name in sentinels.keys() {
@@ -46,8 +53,9 @@ impl Catalog {
             (a.sentinel.start_lsn, a.timeline(), &a.name).cmp(&(b.sentinel.start_lsn, b.timeline(), &b.name))
         });
         unreadable.sort();
-        let (histories, unreadable_histories) = read_histories(archive, &wal).await?;
-        Ok(Self { size, backups, unreadable, unfinished, wal, histories, unreadable_histories })
+        let unproven = Coming::unproven(archive, &backups).await?;
+        let (histories, unreadable_histories) = (BTreeMap::new(), Vec::new());
+        Ok(Self { size, backups, unproven, unreadable, unfinished, wal, histories, unreadable_histories })
     }
 }
 
@@ -74,17 +82,13 @@ async fn list_backups(archive: &Archive, size: SegmentSize) -> Result<Listed> {
     Ok((sentinels, folders))
 }
 
-async fn list_wal(archive: &Archive, size: SegmentSize) -> Result<BTreeMap<WalFile, WalObject>> {
+async fn list_wal(archive: &Archive, size: SegmentSize) -> Result<WalFiles> {
     let mut entries = archive.store().list(Listing::of(names::WAL));
-    let mut wal: BTreeMap<WalFile, WalObject> = BTreeMap::new();
+    let mut wal = WalFiles::new(size, archive.looked_for().collect());
     while let Some(entry) = entries.try_next().await? {
         let Entry::Object(meta) = entry else { continue };
         let Object::Wal { file, codec } = Object::of(&meta.key, size) else { continue };
-        let object = WalObject { key: meta.key, codec, bytes: meta.size, written: meta.modified };
-        let rank = |codec| Codec::PROBED.iter().position(|known| *known == codec);
-        if wal.get(&file).is_none_or(|known| rank(codec) < rank(known.codec)) {
-            wal.insert(file, object);
-        }
+        wal.insert(WalObject { file, codec, bytes: meta.size, written: meta.modified });
     }
     Ok(wal)
 }
@@ -101,12 +105,29 @@ async fn read_backup(
         Document::Absent => return Ok(Err((name, "its sentinel has vanished".to_owned()))),
         Document::Damaged(why) => return Ok(Err((name, why))),
     };
-    let metadata = match document(archive, &names::metadata(&name), Metadata::parse).await? {
+    let metadata = match metadata(archive, &name, &sentinel).await? {
         Document::Read(metadata) => Some(metadata),
         Document::Absent => None,
         Document::Damaged(why) => return Ok(Err((name, why))),
     };
     Ok(Ok(Backup { name, sentinel, metadata, written: meta.modified }))
+}
+
+/// `metadata.json`. WAL-G writes it anew to make a backup permanent or no longer so, and knows no sums: what
+/// doesn't fit these is taken if it says what the sentinel says.
+async fn metadata(archive: &Archive, name: &BackupName, sentinel: &Sentinel) -> Result<Document<Metadata>> {
+    let key = names::metadata(name);
+    let read = document(archive, &key, Metadata::parse).await?;
+    let Document::Damaged(why) = read else { return Ok(read) };
+    let bytes = match archive.store().get(&key).await {
+        Ok(body) => body.collect(LONGEST).await?,
+        Err(error) if error.is_absent() => return Ok(Document::Absent),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(match Metadata::parse(&bytes) {
+        Ok(metadata) if metadata.agrees(sentinel) => Document::Read(metadata),
+        _ => Document::Damaged(why),
+    })
 }
 
 enum Document<T> {
@@ -133,13 +154,16 @@ async fn document<T>(
 
 type Histories = (BTreeMap<Timeline, History>, Vec<(Timeline, String)>);
 
-async fn read_histories(archive: &Archive, wal: &BTreeMap<WalFile, WalObject>) -> Result<Histories> {
+async fn read_histories(archive: &Archive, wal: &WalFiles) -> Result<Histories> {
     let (mut known, mut broken) = (BTreeMap::new(), Vec::new());
-    for (file, object) in wal {
-        let WalFile::History(timeline) = *file else { continue };
-        let read = archive.read(&object.key, object.codec, |content| {
+    for object in wal.others() {
+        let WalFile::History(timeline) = object.file else { continue };
+        let key = object.key();
+        let read = archive.read(&key, object.codec, |content| {
             let mut bytes = Vec::new();
-            content.read_to_end(&mut bytes).map(|_| bytes)
+            // Some lines; what is longer is no history, and can't be understood.
+            content.take(HISTORY).read_to_end(&mut bytes)?;
+            std::io::copy(content, &mut std::io::sink()).map(|_| bytes)
         });
         match read.await {
             Ok((_, bytes)) => match History::parse(timeline, &bytes) {

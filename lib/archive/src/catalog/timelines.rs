@@ -6,7 +6,7 @@ use crate::wal::{History, Timeline, WalFile};
 impl Catalog {
     /// Every timeline of which there is anything.
     pub fn timelines(&self) -> Vec<Timeline> {
-        let mut all: Vec<Timeline> = self.wal.keys().map(|file| file.timeline()).collect();
+        let mut all: Vec<Timeline> = self.wal.timelines().collect();
         all.extend(self.backups.iter().map(super::Backup::timeline));
         all.sort_unstable();
         all.dedup();
@@ -24,7 +24,7 @@ impl Catalog {
         if let Some(history) = self.histories.get(&timeline) {
             return Some(history.clone());
         }
-        let has_file = self.wal.contains_key(&WalFile::History(timeline));
+        let has_file = self.wal.get(WalFile::History(timeline)).is_some();
         (timeline == Timeline(1) && !has_file).then(|| History::first(timeline))
     }
 }

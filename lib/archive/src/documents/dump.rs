@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Corrupt;
+use crate::codec::Codec;
+use crate::names::DumpName;
 
 /// What a dump is. Without this document there is no dump.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -124,6 +126,19 @@ impl Dump {
             return Err(Corrupt::new(format!("dump: {name:?} is no file of pg_dump")));
         }
         Ok(dump)
+    }
+
+    /// The keys of everything that it is made of but for its document, where it has this name.
+    pub fn objects(&self, name: &DumpName) -> Vec<String> {
+        let codec = self.packing();
+        let files = self.large_files.iter().map(|file| name.file(file, codec));
+        let parts = (1..=self.parts).map(|number| name.part(number, codec));
+        files.chain(parts).chain([name.contents(codec)]).collect()
+    }
+
+    /// How its objects are packed.
+    pub fn packing(&self) -> Codec {
+        Codec::of_name(&format!("x.{}", self.codec)).1
     }
 
     /// The document.

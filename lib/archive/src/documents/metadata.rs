@@ -66,6 +66,11 @@ impl Metadata {
         })
     }
 
+    /// Whether it says of the backup what the sentinel says; only whether that is permanent may differ.
+    pub fn agrees(&self, sentinel: &Sentinel) -> bool {
+        Self::of(sentinel).is_some_and(|said| Self { is_permanent: self.is_permanent, ..said } == *self)
+    }
+
     /// Reads the document.
     pub fn parse(bytes: &[u8]) -> Result<Self, Corrupt> {
         super::parse("metadata.json", bytes)

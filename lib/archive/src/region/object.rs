@@ -10,8 +10,12 @@ use futures_util::{Stream, StreamExt as _, stream};
 use crate::Corrupt;
 use crate::archive::Archive;
 use crate::digest::{Passed, Summing};
-use crate::documents::Sidecar;
+use crate::documents::{Sentinel, Sidecar};
+use crate::names::{self, BackupName};
 use crate::store::{Body, Over, Put, Upload};
+
+/// A longer document is none, in bytes.
+const DOCUMENT: usize = 1 << 20;
 
 /// What became of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +63,20 @@ pub(super) async fn copy(from: &Archive, to: &Archive, key: &str) -> Result<Arri
     to.write_sums(&sums.unwrap_or_else(|| Sidecar::new(key, known, None, None))).await?;
     failpoint::hit("copy.sums");
     Ok(arrived)
+}
+
+/// The content of a document that may have been written anew; none where it isn't there.
+pub(super) async fn metadata(archive: &Archive, key: &str) -> Result<Option<Bytes>> {
+    match archive.store().get(key).await {
+        Ok(body) => Ok(Some(body.collect(DOCUMENT).await?)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The sentinel of a backup.
+pub(super) async fn sentinel(archive: &Archive, name: &BackupName) -> Result<Sentinel> {
+    Ok(Sentinel::parse(&archive.read_plain(&names::sentinel(name)).await?)?)
 }
 
 /// Content that differs under the same name is an error for somebody to look at.

@@ -1,8 +1,9 @@
-//! A run: the log first, then chain by chain, each with its sentinel last.
+//! A run: the log first, then chain by chain, each with its sentinel last, then logical dumps.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use flotilla::{Code, Error, Result, failpoint};
 use futures_util::{StreamExt as _, stream};
@@ -11,8 +12,13 @@ use super::choice;
 use super::object::{self, Arrived};
 use crate::archive::Archive;
 use crate::catalog::{Backup, Catalog};
-use crate::names::{self, BackupName, Object};
-use crate::retention::{self, Objects};
+use crate::codec::Codec;
+use crate::digest::{Passed, Sum};
+use crate::documents::Metadata;
+use crate::names::{self, BackupName, DumpName, Object};
+use crate::objects::Objects;
+use crate::retention;
+use crate::store::Over;
 use crate::wal::{Segment, WalFile};
 
 /// How far clocks of two stores may be apart.
@@ -60,6 +66,8 @@ pub struct Report {
     pub present: u64,
     /// Backups that the other store lists now and didn't before.
     pub backups: u64,
+    /// Logical dumps that it lists now and didn't before.
+    pub dumps: u64,
     /// Objects that could not be copied, with those that wait for them.
     pub failed: u64,
     /// How far behind it is at the end.
@@ -73,13 +81,15 @@ struct Run<'a> {
     there: Objects,
     options: Options,
     report: Mutex<Report>,
+    /// The keys of what could not be copied.
+    failures: Mutex<BTreeSet<String>>,
     fault: &'a (dyn Fn(Fault) + Sync),
 }
 
 /// Copies what the other archive lacks. An object that can't be copied is told to `fault`, and the others
 /// go on; an error is the stores' themselves.
 ///
-/// Failpoints: `copy.log`, `copy.parts`, `copy.sentinel`, and those of each object.
+/// Failpoints: `copy.log`, `copy.parts`, `copy.sentinel`, `copy.dump`, and those of each object.
 pub async fn replicate(
     from: &Archive,
     to: &Archive,
@@ -87,7 +97,8 @@ pub async fn replicate(
     fault: &(dyn Fn(Fault) + Sync),
 ) -> Result<Report> {
     let here = Objects::list(from).await?;
-    let catalog = Catalog::load(from).await?;
+    // Nothing is opened on the way, so nobody needs the key for it.
+    let catalog = Catalog::load_sealed(from, from.segment_size().await?).await?;
     let here = here.sized(catalog.size);
     let there = Objects::list(to).await?.sized(catalog.size);
     let pin = from.pin().await?;
@@ -96,8 +107,10 @@ pub async fn replicate(
     {
         to.claim(pin).await?;
     }
-    let run = Run { from, to, here: &here, there, options, report: Mutex::default(), fault };
-    let log: BTreeSet<String> = run.all(choice::log(&catalog, &here)).await.into_iter().collect();
+    let run =
+        Run { from, to, here: &here, there, options, report: Mutex::default(), failures: Mutex::default(), fault };
+    let log = choice::log(&catalog, &here).into_iter().map(|(file, codec)| names::wal(file, codec));
+    let log: BTreeSet<String> = run.all(log).await.into_iter().collect();
     failpoint::hit("copy.log");
     let mut broken: BTreeSet<BackupName> = BTreeSet::new();
     for backup in choice::backups(&catalog) {
@@ -105,9 +118,16 @@ pub async fn replicate(
             broken.insert(backup.name.clone());
         }
     }
+    for (name, keys) in choice::dumps(&here) {
+        run.dump(&name, keys).await?;
+    }
     run.all(choice::points(&here)).await;
-    let mut report = run.report.into_inner().unwrap_or_default();
-    report.lag = lag(from, to).await?;
+    let Run { report, failures, there, .. } = run;
+    let mut report = report.into_inner().unwrap_or_default();
+    // Both are listed anew.
+    drop((catalog, there));
+    drop(here);
+    report.lag = lag(from, to, &failures.into_inner().unwrap_or_default()).await?;
     Ok(report)
 }
 
@@ -120,20 +140,23 @@ impl Run<'_> {
 
     fn fail(&self, key: &str, error: Error) {
         self.note(|report| report.failed += 1);
+        if let Ok(mut failures) = self.failures.lock() {
+            failures.insert(key.to_owned());
+        }
         (self.fault)(Fault { object: key.to_owned(), error });
     }
 
     /// Copies these, in their order as far as that goes; the ones that aren't there afterwards.
-    async fn all(&self, keys: Vec<String>) -> Vec<String> {
-        let copies = stream::iter(keys).map(async |key| self.one(&key).await.then_some(()).ok_or(key));
-        let done: Vec<_> = copies.buffered(self.options.parallelism.max(1)).collect().await;
-        done.into_iter().filter_map(std::result::Result::err).collect()
+    async fn all(&self, keys: impl IntoIterator<Item = String>) -> Vec<String> {
+        let copies = stream::iter(keys).map(async |key| (!self.one(&key).await).then_some(key));
+        let done = copies.buffered(self.options.parallelism.max(1));
+        done.filter_map(std::future::ready).collect().await
     }
 
     /// Whether the object was copied and proven by an earlier run, and is as it was then.
     async fn is_proven(&self, key: &str) -> Result<bool> {
-        let (Some(here), Some(there)) = (self.here.all.get(key), self.there.all.get(key)) else { return Ok(false) };
-        let Some(noted) = self.there.all.get(&names::sidecar(key)) else { return Ok(false) };
+        let (Some(here), Some(there)) = (self.here.get(key), self.there.get(key)) else { return Ok(false) };
+        let Some(noted) = self.there.get(&names::sidecar(key)) else { return Ok(false) };
         if here.size != there.size {
             return Err(object::differs(self.from, self.to, key));
         }
@@ -151,44 +174,60 @@ impl Run<'_> {
         }
     }
 
+    /// Copies `metadata.json` where WAL-G has written it anew, here or since it was copied, to make the backup
+    /// permanent or no longer so: that alone may differ. None where it is like any other object.
+    async fn rewritten(&self, key: &str) -> Result<Option<Arrived>> {
+        let Object::Metadata(name) = self.here.of(key) else { return Ok(None) };
+        let (ours, sums, theirs) =
+            tokio::try_join!(object::metadata(self.from, key), self.from.sums(key), object::metadata(self.to, key))?;
+        let Some(ours) = ours else { return Ok(None) };
+        let passed = Passed { bytes: ours.len() as u64, sum: Sum::of(&ours) };
+        let is_as_written = sums.is_none_or(|sums| sums.compare(passed).is_ok());
+        if is_as_written && theirs.as_ref().is_none_or(|theirs| *theirs == ours) {
+            return Ok(None);
+        }
+        let sentinel = object::sentinel(self.from, &name).await?;
+        let agrees = |bytes: &Bytes| Metadata::parse(bytes).is_ok_and(|said| said.agrees(&sentinel));
+        if !agrees(&ours) || theirs.as_ref().is_some_and(|theirs| !agrees(theirs)) {
+            return Err(object::differs(self.from, self.to, key));
+        }
+        if theirs.is_some_and(|theirs| theirs == ours) {
+            return Ok(Some(Arrived::Compared));
+        }
+        if !self.options.dry_run {
+            self.to.write_plain(key, ours, Over::Replace, sentinel.system_identifier).await?;
+        }
+        Ok(Some(Arrived::Copied(passed.bytes)))
+    }
+
     /// Whether the object is there now.
     async fn one(&self, key: &str) -> bool {
-        match self.is_proven(key).await {
-            Ok(true) => {
-                self.note(|report| report.present += 1);
-                return true;
-            }
-            Ok(false) => {}
+        match self.arrives(key).await {
+            Ok(Arrived::Copied(bytes)) => self.note(|report| {
+                report.copied += 1;
+                report.bytes += bytes;
+            }),
+            Ok(Arrived::Compared) => self.note(|report| report.present += 1),
             Err(error) => {
                 self.fail(key, error);
                 return false;
             }
         }
+        true
+    }
+
+    /// Copies an object, unless it is there.
+    async fn arrives(&self, key: &str) -> Result<Arrived> {
+        if let Some(arrived) = self.rewritten(key).await? {
+            return Ok(arrived);
+        }
+        if self.is_proven(key).await? {
+            return Ok(Arrived::Compared);
+        }
         if self.options.dry_run {
-            let bytes = self.here.all.get(key).map_or(0, |meta| meta.size);
-            self.note(|report| {
-                report.copied += 1;
-                report.bytes += bytes;
-            });
-            return true;
+            return Ok(Arrived::Copied(self.here.get(key).map_or(0, |facts| facts.size)));
         }
-        match object::copy(self.from, self.to, key).await {
-            Ok(Arrived::Copied(bytes)) => {
-                self.note(|report| {
-                    report.copied += 1;
-                    report.bytes += bytes;
-                });
-                true
-            }
-            Ok(Arrived::Compared) => {
-                self.note(|report| report.present += 1);
-                true
-            }
-            Err(error) => {
-                self.fail(key, error);
-                false
-            }
-        }
+        object::copy(self.from, self.to, key).await
     }
 
     /// Copies a backup; false when it isn't there afterwards.
@@ -205,7 +244,8 @@ impl Run<'_> {
         let why = if let Some(parent) = parent.as_ref().filter(|parent| broken.contains(parent)) {
             Some(format!("{name} stands on {parent}, which isn't there"))
         } else {
-            let lost = |segment: &Segment| catalog.segment(*segment).is_none_or(|object| missing.contains(&object.key));
+            let lost =
+                |segment: &Segment| catalog.segment(*segment).is_none_or(|object| missing.contains(&object.key()));
             let lost = choice::needs(catalog, backup).into_iter().find(lost);
             lost.map(|segment| format!("{name} needs segment {segment}, which isn't there"))
         };
@@ -215,11 +255,11 @@ impl Run<'_> {
             return Ok(false);
         }
         let keys = choice::parts(self.here, name);
-        let stranger = self.there.of_backup(name).find(|meta| !keys.contains(&meta.key));
+        let stranger = self.there.of_backup(name).map(|(key, _)| key).find(|key| !keys.contains(key));
         if let Some(stranger) = stranger {
-            let what = format!("\"{}\" is at {} alone", stranger.key, self.to.store().place());
+            let what = format!("\"{stranger}\" is at {} alone", self.to.store().place());
             let hint = "Whoever restores takes every part. Find out where it comes from, and delete it.";
-            self.fail(&stranger.key, Error::new(Code::Mismatch, what).hint(hint));
+            self.fail(&stranger, Error::new(Code::Mismatch, what).hint(hint));
             return Ok(false);
         }
         let parts: Vec<String> = keys
@@ -233,7 +273,7 @@ impl Run<'_> {
             return Ok(false);
         }
         failpoint::hit("copy.parts");
-        if !self.there.all.contains_key(&sentinel) && !self.options.dry_run {
+        if !self.there.has(&sentinel) && !self.options.dry_run {
             // Retired meanwhile, here or there: then it isn't wanted any more.
             match self.from.store().head(&sentinel).await {
                 Ok(_) => {}
@@ -245,7 +285,7 @@ impl Run<'_> {
                 return Ok(false);
             }
         }
-        let is_new = !self.there.all.contains_key(&sentinel);
+        let is_new = !self.there.has(&sentinel);
         let arrived = self.one(&sentinel).await;
         failpoint::hit("copy.sentinel");
         if arrived && is_new {
@@ -253,31 +293,67 @@ impl Run<'_> {
         }
         Ok(arrived)
     }
+
+    /// Copies a logical dump, its document last.
+    async fn dump(&self, name: &DumpName, keys: Vec<String>) -> Result<()> {
+        if !self.all(keys.clone()).await.is_empty() {
+            return Ok(());
+        }
+        failpoint::hit("copy.dump");
+        let document = name.document();
+        let is_new = !self.there.has(&document);
+        if is_new && !self.options.dry_run {
+            // Retired meanwhile, here or there: then it isn't wanted any more.
+            match self.from.store().head(&document).await {
+                Ok(_) => {}
+                Err(error) if error.is_absent() => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+            if let Err(error) = retention::check_dump_footing(self.to, name, &keys).await {
+                self.fail(&document, error);
+                return Ok(());
+            }
+        }
+        if self.one(&document).await && is_new {
+            self.note(|report| report.dumps += 1);
+        }
+        Ok(())
+    }
 }
 
-/// How far the other archive is behind, as both are now.
-async fn lag(from: &Archive, to: &Archive) -> Result<Lag> {
-    let here = Catalog::load(from).await?;
-    let there = Objects::list(to).await?.sized(here.size);
-    let has = |segment: &Segment| {
-        here.segment(*segment).is_some_and(|object| there.all.contains_key(&object.key)) || {
-            let is_it =
-                |key: &String| matches!(there.of(key), Object::Wal { file: WalFile::Segment(s), .. } if s == *segment);
-            let name = format!("{}{segment}", names::WAL);
-            there.all.range(name.clone()..).take_while(|(key, _)| key.starts_with(&name)).any(|(key, _)| is_it(key))
-        }
+/// How far the other archive is behind, as both are now: of the log that is wanted there, what isn't, or is
+/// another than here. What is there counts once it has its sums, for they say that it was compared.
+async fn lag(from: &Archive, to: &Archive, failures: &BTreeSet<String>) -> Result<Lag> {
+    let here = Objects::list(from).await?;
+    let catalog = Catalog::load_sealed(from, from.segment_size().await?).await?;
+    let here = here.sized(catalog.size);
+    let there = Objects::list(to).await?;
+    let has = |segment: Segment, codec: Codec| {
+        let key = names::wal(WalFile::Segment(segment), codec);
+        there.has(&key) && there.has(&names::sidecar(&key)) && !failures.contains(&key)
     };
-    let way = choice::way(&here);
-    let first = way.iter().position(|segment| !has(segment));
-    let reaches = way.get(..first.unwrap_or(way.len())).and_then(<[Segment]>::last).map(ToString::to_string);
-    let Some(first) = first else { return Ok(Lag { reaches, ..Lag::default() }) };
-    let written = here.segment(way[first]).map(|object| object.written);
-    Ok(Lag {
-        first_missing: Some(way[first].to_string()),
-        segments: way[first..].iter().filter(|segment| !has(segment)).count() as u64,
-        seconds: written.map_or(0, age),
-        reaches,
-    })
+    let segments = choice::log(&catalog, &here).into_iter().filter_map(|(file, codec)| match file {
+        WalFile::Segment(segment) => Some((segment, codec)),
+        _ => None,
+    });
+    let mut lag = Lag::default();
+    let mut missing = BTreeSet::new();
+    for (segment, codec) in segments {
+        if has(segment, codec) {
+            if missing.is_empty() {
+                lag.reaches = Some(segment.to_string());
+            }
+            continue;
+        }
+        if missing.is_empty() {
+            let written = here.get(&names::wal(WalFile::Segment(segment), codec)).map(|facts| facts.modified);
+            lag.first_missing = Some(segment.to_string());
+            lag.seconds = written.map_or(0, age);
+        }
+        missing.insert(segment);
+    }
+    lag.segments = missing.len() as u64;
+    Ok(lag)
 }
 
 fn age(since: DateTime<Utc>) -> u64 {

@@ -4,18 +4,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use flotilla::clock::rfc3339;
 use flotilla::{Error, Result};
 
-use super::objects::Objects;
 use crate::catalog::Catalog;
 use crate::names::Object;
+use crate::objects::Objects;
 
 /// How far clocks of several machines may be apart.
 const SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// Refuses when something in the archive is of a later time than now.
 pub(super) fn check(catalog: &Catalog, objects: &Objects, now: DateTime<Utc>) -> Result<()> {
-    let written = objects.all.values().filter(|meta| !matches!(objects.of(&meta.key), Object::Unknown(_)));
-    let written = written.map(|meta| (meta.modified, meta.key.as_str()));
-    let finished = catalog.backups.iter().map(|backup| (backup.finished(), backup.name.as_str()));
+    let written = objects.iter().filter(|(key, _)| !matches!(objects.of(key), Object::Unknown(_)));
+    let written = written.map(|(key, facts)| (facts.modified, key));
+    let finished = catalog.backups.iter().map(|backup| (backup.finished(), backup.name.to_string()));
     match written.chain(finished).max() {
         Some((latest, what)) if latest > now + SKEW => Err(Error::refused(format!(
             "\"{what}\" is of {}, and it is {} here; nothing was touched",
@@ -44,6 +44,6 @@ pub(super) fn compare(store: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
 /// are kept are counted from here: an archive to which nothing is added grows no older.
 pub(super) fn latest(objects: &Objects, now: DateTime<Utc>) -> DateTime<Utc> {
     let counts = |key: &str| matches!(objects.of(key), Object::Wal { .. } | Object::Sentinel(_));
-    let written = objects.all.values().filter(|meta| counts(&meta.key)).map(|meta| meta.modified);
+    let written = objects.iter().filter(|(key, _)| counts(key)).map(|(_, facts)| facts.modified);
     written.max().map_or(now, |latest| latest.min(now))
 }

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::intent::RENEWAL;
 use super::{By, Gone, Group, Intent, Plan, Policy, WalGone, clock, plan, probe};
 use crate::archive::Archive;
-use crate::names::{self, BackupName, Object};
+use crate::names::{self, BackupName, DumpName, Object};
+use crate::objects::KeyMap;
 use crate::store::{Entry, Listing};
 
 /// How many objects are deleted at once.
@@ -29,10 +30,14 @@ pub enum Step<'a> {
     Spared(&'a Group),
     /// A backup that was never finished is gone.
     Garbage(&'a Gone),
+    /// A logical dump is gone.
+    Dump(&'a Gone<DumpName>),
+    /// A logical dump that was never finished is gone.
+    DumpGarbage(&'a Gone<DumpName>),
     /// Old files of a timeline's log are gone.
     Wal(&'a WalGone),
     /// Sums of what had gone are gone.
-    Sums(&'a [(String, u64)]),
+    Sums(&'a KeyMap<u64>),
 }
 
 /// What deleting came to.
@@ -78,6 +83,8 @@ pub async fn delete(
     failpoint::hit("retain.intent");
     let mut claim = Claim { archive, by, intent: intent.clone(), before, renewed: Instant::now() };
     let mut settled = None;
+    // It may be long.
+    drop(first);
     for _ in 0..ATTEMPTS {
         let again = plan(archive, policy).await;
         let again = match again {
@@ -117,16 +124,19 @@ async fn all(
 ) -> Result<()> {
     let archive = claim.archive;
     for gone in &plan.garbage {
-        claim.renew().await?;
-        // Finished this moment after all, by a program that doesn't look at the note.
-        if is_listed(archive, &gone.name).await? {
-            continue;
+        if clear(claim, &names::sentinel(&gone.name), &gone.keys, outcome).await? {
+            done(Step::Garbage(gone))?;
         }
-        outcome.changed = true;
-        parts(claim, &gone.keys).await?;
-        remove_sums(archive, &gone.keys).await?;
-        failpoint::hit("retain.garbage");
-        done(Step::Garbage(gone))?;
+    }
+    for gone in &plan.dump_garbage {
+        if clear(claim, &gone.name.document(), &gone.keys, outcome).await? {
+            done(Step::DumpGarbage(gone))?;
+        }
+    }
+    for gone in &plan.dumps {
+        claim.renew().await?;
+        retire(claim, &gone.keys, outcome).await?;
+        done(Step::Dump(gone))?;
     }
     for group in &plan.groups {
         claim.renew().await?;
@@ -136,35 +146,38 @@ async fn all(
             continue;
         }
         for gone in &group.backups {
-            let (sentinel, rest) = gone.keys.split_at(1);
-            remove(archive, sentinel).await?;
-            outcome.changed = true;
-            failpoint::hit("retain.sentinel");
-            parts(claim, rest).await?;
-            remove_sums(archive, &gone.keys).await?;
-            failpoint::hit("retain.backup");
+            retire(claim, &gone.keys, outcome).await?;
             done(Step::Backup(gone))?;
         }
     }
     // A chain that stays needs the log that would have gone with it.
     let wal: &[WalGone] = if outcome.spared > 0 { &[] } else { &plan.wal };
     for gone in wal {
-        let keys: Vec<String> = gone.keys.iter().map(|(_, key)| key.clone()).collect();
-        for some in keys.chunks(AT_ONCE) {
+        let mut keys = gone.keys.iter().map(|(key, _)| key);
+        loop {
+            let some: Vec<String> = keys.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                break;
+            }
             claim.renew().await?;
             outcome.changed = true;
-            remove(archive, some).await?;
+            remove(archive, &some).await?;
             failpoint::hit("retain.wal");
-            remove_sums(archive, some).await?;
+            remove_sums(archive, &some).await?;
             failpoint::hit("retain.wal_sums");
         }
         done(Step::Wal(gone))?;
     }
     if !plan.sums.is_empty() {
         outcome.changed = true;
-        for some in plan.sums.chunks(AT_ONCE) {
+        let mut keys = plan.sums.iter().map(|(key, _)| key);
+        loop {
+            let some: Vec<String> = keys.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                break;
+            }
             claim.renew().await?;
-            archive.store().delete(some.iter().map(|(key, _)| key.as_str())).await?;
+            remove(archive, &some).await?;
         }
         done(Step::Sums(&plan.sums))?;
     }
@@ -232,12 +245,32 @@ async fn is_in_use(archive: &Archive, plan: &Plan, group: &Group) -> Result<bool
     Ok(false)
 }
 
-async fn is_listed(archive: &Archive, name: &BackupName) -> Result<bool> {
-    match archive.store().head(&names::sentinel(name)).await {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_absent() => Ok(false),
-        Err(error) => Err(error.into()),
+/// Deletes what was never finished; false where it has been finished this moment after all, by a program that
+/// doesn't look at the note.
+async fn clear(claim: &mut Claim<'_>, mark: &str, keys: &[String], outcome: &mut Outcome) -> Result<bool> {
+    claim.renew().await?;
+    match claim.archive.store().head(mark).await {
+        Ok(_) => return Ok(false),
+        Err(error) if error.is_absent() => {}
+        Err(error) => return Err(error.into()),
     }
+    outcome.changed = true;
+    parts(claim, keys).await?;
+    remove_sums(claim.archive, keys).await?;
+    failpoint::hit("retain.garbage");
+    Ok(true)
+}
+
+/// Deletes what is listed: first that with which it is, so that nothing is listed that has gone in part.
+async fn retire(claim: &mut Claim<'_>, keys: &[String], outcome: &mut Outcome) -> Result<()> {
+    let (mark, rest) = keys.split_at(1);
+    remove(claim.archive, mark).await?;
+    outcome.changed = true;
+    failpoint::hit("retain.sentinel");
+    parts(claim, rest).await?;
+    remove_sums(claim.archive, keys).await?;
+    failpoint::hit("retain.backup");
+    Ok(())
 }
 
 /// Deletes what a sentinel has made a backup.

@@ -7,7 +7,7 @@ use futures_util::TryStreamExt as _;
 
 use super::Intent;
 use crate::archive::Archive;
-use crate::names::{self, BackupName};
+use crate::names::{self, BackupName, DumpName};
 use crate::store::{Entry, Listing};
 
 /// Refuses a backup whose parts, or whose parent, are gone or about to go. For whoever has written all of
@@ -22,8 +22,7 @@ pub async fn check_footing(
     parts: &[String],
 ) -> Result<()> {
     let refused = |what: String| {
-        Error::new(flotilla::Code::StateMoved, what)
-            .hint("Nothing is listed of this backup. Take it again; with --type full it stands on no other.")
+        refused(what, "Nothing is listed of this backup. Take it again; with --type full it stands on no other.")
     };
     if let Some(intent) = Intent::read(archive).await? {
         if intent.names(name) {
@@ -42,10 +41,32 @@ pub async fn check_footing(
             Err(error) => return Err(error.into()),
         }
     }
-    let entries = archive.store().list(Listing::of(names::part(name, "")));
-    let there: BTreeSet<String> = entries.map_ok(|entry: Entry| entry.key().to_owned()).try_collect().await?;
-    match parts.iter().map(|part| names::part(name, part)).find(|part| !there.contains(part)) {
+    let parts: Vec<String> = parts.iter().map(|part| names::part(name, part)).collect();
+    match gone(archive, names::part(name, ""), &parts).await? {
         Some(part) => Err(refused(format!("\"{part}\" is gone"))),
         None => Ok(()),
     }
+}
+
+/// The same for a logical dump of which all is written but its document.
+pub async fn check_dump_footing(archive: &Archive, name: &DumpName, objects: &[String]) -> Result<()> {
+    let refused = |what: String| refused(what, "Nothing is listed of this dump. Take it again.");
+    if Intent::read(archive).await?.is_some_and(|intent| intent.names_dump(name)) {
+        return Err(refused(format!("dump {name} was taken for one that was never finished, and is being deleted")));
+    }
+    match gone(archive, name.prefix(), objects).await? {
+        Some(object) => Err(refused(format!("\"{object}\" is gone"))),
+        None => Ok(()),
+    }
+}
+
+/// The first of these that isn't below the prefix.
+async fn gone<'k>(archive: &Archive, prefix: String, keys: &'k [String]) -> Result<Option<&'k String>> {
+    let entries = archive.store().list(Listing::of(prefix));
+    let there: BTreeSet<String> = entries.map_ok(|entry: Entry| entry.key().to_owned()).try_collect().await?;
+    Ok(keys.iter().find(|key| !there.contains(*key)))
+}
+
+fn refused(what: String, hint: &str) -> Error {
+    Error::new(flotilla::Code::StateMoved, what).hint(hint)
 }

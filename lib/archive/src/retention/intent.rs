@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Plan;
 use crate::archive::Archive;
-use crate::names::{BackupName, Object};
+use crate::names::{BackupName, DumpName, Object};
 use crate::store::Over;
 
 /// Whoever deletes says so again at least this often.
@@ -36,6 +36,9 @@ pub struct Intent {
     #[serde(default)]
     by: By,
     backups: BTreeSet<String>,
+    /// Logical dumps.
+    #[serde(default)]
+    dumps: BTreeSet<String>,
     /// Segments with a lower number go, but for those that backups which stay need.
     wal_before: u64,
 }
@@ -47,7 +50,8 @@ impl Intent {
     pub(super) fn of(plan: &Plan, by: &By) -> Self {
         let finished = plan.groups.iter().flat_map(|group| &group.backups);
         let backups = finished.chain(&plan.garbage).map(|gone| gone.name.to_string()).collect();
-        Self { version: 1, by: by.clone(), backups, wal_before: plan.wal_before }
+        let dumps = plan.dumps.iter().chain(&plan.dump_garbage).map(|gone| gone.name.to_string()).collect();
+        Self { version: 1, by: by.clone(), backups, dumps, wal_before: plan.wal_before }
     }
 
     /// What is being deleted; none where nothing is.
@@ -105,22 +109,31 @@ impl Intent {
         self.backups.contains(backup.as_str())
     }
 
+    /// Whether the dump is among them.
+    pub fn names_dump(&self, dump: &DumpName) -> bool {
+        self.dumps.contains(&dump.to_string())
+    }
+
     /// Whether the object goes with it.
     pub fn covers(&self, object: &Object) -> bool {
         match object {
             Object::Wal { file, .. } => file.number().is_some_and(|number| number < self.wal_before),
+            Object::Own(key) => DumpName::of_key(key).is_some_and(|dump| self.names_dump(&dump)),
             other => other.backup().is_some_and(|backup| self.names(backup)),
         }
     }
 
     /// Whether it says everything that another does.
     pub(super) fn holds(&self, other: &Self) -> bool {
-        self.backups.is_superset(&other.backups) && self.wal_before >= other.wal_before
+        self.backups.is_superset(&other.backups)
+            && self.dumps.is_superset(&other.dumps)
+            && self.wal_before >= other.wal_before
     }
 
     /// What both say.
     pub(super) fn with(mut self, other: Self) -> Self {
         self.backups.extend(other.backups);
+        self.dumps.extend(other.dumps);
         self.wal_before = self.wal_before.max(other.wal_before);
         self
     }

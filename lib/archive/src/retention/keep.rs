@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use flotilla::Result;
 
-use super::objects::Objects;
 use super::sound::Soundness;
 use super::{Policy, Reason, clock};
-use crate::catalog::{Backup, Catalog};
+use crate::catalog::{Backup, Catalog, WalObject};
 use crate::names::BackupName;
+use crate::objects::Objects;
 use crate::wal::{History, Timeline};
 
 /// What stays.
@@ -23,6 +23,8 @@ pub(super) struct Keep<'a> {
     underway: Vec<BackupName>,
     /// Whether any full backup can be restored.
     pub(super) is_restorable: bool,
+    /// Whether nothing says what is to be kept, so that everything is.
+    is_unruled: bool,
 }
 
 /// Decides.
@@ -39,12 +41,20 @@ pub(super) async fn decide<'a>(
         from: BTreeSet::new(),
         underway: underway.to_vec(),
         is_restorable: false,
+        is_unruled: policy.full.is_none() && policy.days.is_none(),
     };
+    if keep.is_unruled {
+        for backup in &catalog.backups {
+            keep.reasons.insert(backup.name.clone(), Reason::Unruled);
+        }
+        return Ok(keep);
+    }
     let mut fulls: Vec<&Backup> = catalog.backups.iter().filter(|backup| !backup.is_delta()).collect();
     // By time: after a restore to the past, positions of the WAL are older than those of before.
     fulls.sort_by_key(|backup| (backup.finished(), backup.sentinel.start_lsn));
     if let Some(count) = policy.full {
-        let ordinary = fulls.iter().rev().filter(|backup| !backup.is_permanent());
+        let is_proven = |backup: &Backup| !catalog.unproven.contains(&backup.name);
+        let ordinary = fulls.iter().rev().filter(|backup| !backup.is_permanent() && is_proven(backup));
         ordinary.take(count).for_each(|backup| keep.group(backup, Reason::Count, true));
     }
     if let Some(days) = policy.days {
@@ -52,6 +62,7 @@ pub(super) async fn decide<'a>(
         keep.window(sound, begin).await?;
     }
     keep.least(sound, &fulls, policy.least.max(1)).await?;
+    keep.unproven();
     keep.newest();
     keep.needed_by_others();
     keep.permanent();
@@ -127,7 +138,8 @@ impl<'a> Keep<'a> {
     /// Whether the way's log goes on behind the beginning.
     fn is_young(&self, way: &History, begin: DateTime<Utc>) -> bool {
         let timelines: BTreeSet<Timeline> = way.spans().iter().map(|span| span.timeline).collect();
-        self.catalog.wal.iter().any(|(file, object)| timelines.contains(&file.timeline()) && object.written >= begin)
+        let is_young = |object: WalObject| timelines.contains(&object.file.timeline()) && object.written >= begin;
+        self.catalog.wal.iter().any(is_young)
     }
 
     fn is_on(&self, way: &History, backup: &Backup) -> bool {
@@ -157,6 +169,14 @@ impl<'a> Keep<'a> {
         }
         self.is_restorable = found > 0;
         Ok(())
+    }
+
+    /// Keeps what nobody has proven yet, with what it stands on: it counts for nothing else.
+    fn unproven(&mut self) {
+        let catalog = self.catalog;
+        for backup in catalog.backups.iter().filter(|backup| catalog.unproven.contains(&backup.name)) {
+            self.group(backup, Reason::Unproven, true);
+        }
     }
 
     /// Keeps what a delta would be made on, by whoever's idea of the newest.
@@ -218,6 +238,9 @@ impl<'a> Keep<'a> {
 
     /// The number of the segment from which on all of the log stays. 0 where nothing says so.
     pub(super) fn wal_before(&self) -> u64 {
+        if self.is_unruled {
+            return 0;
+        }
         let kept = self.catalog.backups.iter().filter(|backup| self.from.contains(&backup.name));
         let others = self.catalog.unreadable.iter().map(|(name, _)| name).chain(&self.underway);
         let others = others.map(|name| name.start(self.catalog.size).map_or(0, |segment| segment.number));

@@ -7,31 +7,31 @@ use chrono::{DateTime, Utc};
 use flotilla::{Code, Error, Result};
 
 use super::keep::{Keep, decide};
-use super::objects::Objects;
 use super::sound::Soundness;
-use super::{Intent, Policy, Reason, clock};
+use super::{Intent, Policy, Reason, clock, dumps};
 use crate::archive::Archive;
 use crate::catalog::Catalog;
-use crate::names::{self, BackupName, Object};
+use crate::names::{self, BackupName, DumpName, Object};
+use crate::objects::{KeyMap, Objects};
 use crate::wal::{Segment, SegmentSize, Timeline};
 
-/// A backup that stays.
+/// A backup, or a dump, that stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct Kept<N = BackupName> {
     /// Its name.
-    pub name: BackupName,
+    pub name: N,
     /// Why.
     pub reason: Reason,
     /// When it ended; of one that can't be understood or isn't finished, unknown.
     pub finished: Option<DateTime<Utc>>,
 }
 
-/// A backup that goes.
+/// A backup, or a dump, that goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gone {
+pub struct Gone<N = BackupName> {
     /// Its name.
-    pub name: BackupName,
-    /// The keys of its objects: the sentinel first, where there is one.
+    pub name: N,
+    /// The keys of its objects: the sentinel or the document first, where there is one.
     pub keys: Vec<String>,
     /// Their size in bytes.
     pub bytes: u64,
@@ -55,8 +55,8 @@ pub struct WalGone {
     pub first: String,
     /// The name of the last.
     pub last: String,
-    /// The keys, with the numbers of their segments, the oldest first.
-    pub keys: Vec<(u64, String)>,
+    /// The keys, the oldest first, with their size in bytes.
+    pub keys: KeyMap<u64>,
     /// Their size in bytes.
     pub bytes: u64,
 }
@@ -70,10 +70,16 @@ pub struct Plan {
     pub groups: Vec<Group>,
     /// Backups that were never finished, or whose deletion was cut off.
     pub garbage: Vec<Gone>,
+    /// Logical dumps that stay, the oldest first.
+    pub kept_dumps: Vec<Kept<DumpName>>,
+    /// Logical dumps that go.
+    pub dumps: Vec<Gone<DumpName>>,
+    /// Those that were never finished, or whose deletion was cut off.
+    pub dump_garbage: Vec<Gone<DumpName>>,
     /// The log that goes.
     pub wal: Vec<WalGone>,
     /// The keys of sums whose objects were deleted earlier, and their size.
-    pub sums: Vec<(String, u64)>,
+    pub sums: KeyMap<u64>,
     /// Objects that nobody knows, and their size. They stay.
     pub unknown: Vec<(String, u64)>,
     /// Segments with a lower number are older than all that stays.
@@ -87,7 +93,8 @@ pub struct Plan {
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.garbage.is_empty() && self.wal.is_empty() && self.sums.is_empty()
+        let dumps = self.dumps.is_empty() && self.dump_garbage.is_empty();
+        self.groups.is_empty() && self.garbage.is_empty() && dumps && self.wal.is_empty() && self.sums.is_empty()
     }
 }
 
@@ -123,9 +130,11 @@ pub async fn plan(archive: &Archive, policy: &Policy) -> Result<Plan> {
         return Err(Error::refused("no full backup in the archive can be restored; nothing was touched")
             .hint("`walg-wrap verify` says why. Take a new one with `walg-wrap push` before old ones go."));
     }
-    plan.sums = sums(&objects, &catalog, &keep, &plan);
-    let strangers = objects.all.values().filter(|meta| matches!(objects.of(&meta.key), Object::Unknown(_)));
-    plan.unknown = strangers.map(|meta| (meta.key.clone(), meta.size)).collect();
+    let decided = dumps::decide(archive, &objects, policy, intent.as_ref()).await?;
+    (plan.kept_dumps, plan.dumps, plan.dump_garbage) = (decided.kept, decided.gone, decided.garbage);
+    plan.sums = sums(&objects, &catalog, &keep, &plan, &decided.seen);
+    let strangers = objects.iter().filter(|(key, _)| matches!(objects.of(key), Object::Unknown(_)));
+    plan.unknown = strangers.map(|(key, facts)| (key, facts.size)).collect();
     Ok(plan)
 }
 
@@ -173,15 +182,15 @@ fn unfinished(
     let latest = clock::latest(objects, policy.now);
     for name in &catalog.unfinished {
         let inside: Vec<_> = objects.of_backup(name).collect();
-        let newest = inside.iter().map(|meta| meta.modified).max();
+        let newest = inside.iter().map(|(_, facts)| facts.modified).max();
         let age = newest.map(|newest| (latest - newest).to_std().unwrap_or_default());
         let is_cut_off = intent.is_some_and(|intent| intent.names(name));
         match age {
             // A folder with nothing of ours in it, or one that has appeared this moment.
-            None if objects.all.keys().any(|key| key.starts_with(&format!("{}{name}/", names::BACKUPS))) => {}
+            None if objects.below(&format!("{}{name}/", names::BACKUPS)).next().is_some() => {}
             Some(age) if is_cut_off || age > policy.garbage_after => {
-                let bytes = inside.iter().map(|meta| meta.size).sum();
-                let keys = inside.into_iter().map(|meta| meta.key.clone()).collect();
+                let bytes = inside.iter().map(|(_, facts)| facts.size).sum();
+                let keys = inside.into_iter().map(|(key, _)| key).collect();
                 garbage.push(Gone { name: name.clone(), keys, bytes, finished: None });
             }
             _ => underway.push(name.clone()),
@@ -196,11 +205,11 @@ fn groups(catalog: &Catalog, objects: &Objects, keep: &Keep) -> Vec<Group> {
     let mut all: BTreeMap<String, Vec<(u32, Gone)>> = BTreeMap::new();
     for backup in catalog.backups.iter().filter(|backup| going(&backup.name)) {
         let sentinel = names::sentinel(&backup.name);
-        let mut bytes = objects.all.get(&sentinel).map_or(0, |meta| meta.size);
+        let mut bytes = objects.get(&sentinel).map_or(0, |facts| facts.size);
         let mut keys = vec![sentinel];
-        for meta in objects.of_backup(&backup.name) {
-            bytes += meta.size;
-            keys.push(meta.key.clone());
+        for (key, facts) in objects.of_backup(&backup.name) {
+            bytes += facts.size;
+            keys.push(key);
         }
         let full = backup.sentinel.delta_full_name.clone().unwrap_or_else(|| backup.name.to_string());
         let depth = backup.sentinel.delta_count.unwrap_or(0);
@@ -218,8 +227,8 @@ fn groups(catalog: &Catalog, objects: &Objects, keep: &Keep) -> Vec<Group> {
 fn wal(objects: &Objects, catalog: &Catalog, keep: &Keep) -> Vec<WalGone> {
     let (before, needed) = (keep.wal_before(), keep.needed());
     let mut gone: BTreeMap<Timeline, WalGone> = BTreeMap::new();
-    for meta in objects.all.values() {
-        let found = match objects.of(&meta.key) {
+    for (key, facts) in objects.iter() {
+        let found = match objects.of(&key) {
             // Histories have no number. They are small, and anything may need the way through them.
             Object::Wal { file, .. } => file.number().map(|number| (number, file.timeline(), file.to_string())),
             Object::WalExtra(name) => extra(&name, catalog.size),
@@ -233,12 +242,12 @@ fn wal(objects: &Objects, catalog: &Catalog, keep: &Keep) -> Vec<WalGone> {
             timeline,
             first: name.clone(),
             last: name.clone(),
-            keys: Vec::new(),
+            keys: KeyMap::default(),
             bytes: 0,
         });
         gone.last = name;
-        gone.keys.push((number, meta.key.clone()));
-        gone.bytes += meta.size;
+        gone.keys.insert(&key, facts.size);
+        gone.bytes += facts.size;
     }
     gone.into_values().collect()
 }
@@ -252,7 +261,7 @@ fn extra(name: &str, size: SegmentSize) -> Option<(u64, Timeline, String)> {
 }
 
 /// Sums of objects that went before, by this code or by WAL-G, which knows no sums.
-fn sums(objects: &Objects, catalog: &Catalog, keep: &Keep, plan: &Plan) -> Vec<(String, u64)> {
+fn sums(objects: &Objects, catalog: &Catalog, keep: &Keep, plan: &Plan, dumps: &[DumpName]) -> KeyMap<u64> {
     let needed = keep.needed();
     let is_known = |name: &BackupName| {
         catalog.backup(name).is_some()
@@ -260,20 +269,21 @@ fn sums(objects: &Objects, catalog: &Catalog, keep: &Keep, plan: &Plan) -> Vec<(
             || catalog.unreadable.iter().any(|(other, _)| other == name)
     };
     let is_garbage = |name: &BackupName| plan.garbage.iter().any(|gone| gone.name == *name);
-    let mut gone = Vec::new();
-    for (key, meta) in &objects.all {
-        let Some(object) = names::sidecar_of(key) else { continue };
-        if objects.all.contains_key(&object) {
+    let mut gone = KeyMap::default();
+    for (key, facts) in objects.iter() {
+        let Some(object) = names::sidecar_of(&key) else { continue };
+        if objects.has(&object) {
             continue;
         }
         let is_old = match objects.of(&object) {
             Object::Wal { file, .. } => {
                 file.number().is_some_and(|number| number < plan.wal_before && !needed.contains(&number))
             }
+            Object::Own(key) => DumpName::of_key(&key).is_some_and(|name| !dumps.contains(&name)),
             other => other.backup().is_some_and(|name| is_garbage(name) || !is_known(name)),
         };
         if is_old {
-            gone.push((key.clone(), meta.size));
+            gone.insert(&key, facts.size);
         }
     }
     gone

@@ -1,15 +1,13 @@
 //! Whether a backup can be restored, as far as names and documents tell. Contents are `verify`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use flotilla::{Code, Result};
+use flotilla::Result;
 
-use super::objects::Objects;
-use crate::Corrupt;
 use crate::archive::Archive;
-use crate::catalog::{Backup, Catalog};
-use crate::documents::{FileEntry, Visit, read_files};
-use crate::names::{self, BackupName, Object};
+use crate::catalog::{Backup, Catalog, lack};
+use crate::names::BackupName;
+use crate::objects::Objects;
 use crate::wal::History;
 
 /// Answers, each found out once.
@@ -47,59 +45,8 @@ impl<'a> Soundness<'a> {
         if let Some(known) = self.whole.get(&backup.name) {
             return Ok(*known);
         }
-        let whole = self.has_all(backup).await?;
+        let whole = lack(self.archive, self.objects, backup).await?.is_none();
         self.whole.insert(backup.name.clone(), whole);
         Ok(whole)
-    }
-
-    async fn has_all(&self, backup: &Backup) -> Result<bool> {
-        let mut parts = BTreeSet::new();
-        for meta in self.objects.of_backup(&backup.name) {
-            if let Object::Part { name, .. } = self.objects.of(&meta.key) {
-                if meta.size == 0 {
-                    return Ok(false);
-                }
-                parts.insert(name);
-            }
-        }
-        // A part whose sums are there was written.
-        let sums = names::sidecar(&names::part(&backup.name, ""));
-        let sums = sums.strip_suffix(".json").unwrap_or(&sums).to_owned();
-        let of_parts = self.objects.all.range(sums.clone()..).take_while(|(key, _)| key.starts_with(&sums));
-        let mut written = of_parts.filter_map(|(key, _)| names::sidecar_of(key));
-        if written.any(|part| !self.objects.all.contains_key(&part)) {
-            return Ok(false);
-        }
-        let control = parts.iter().any(|name| name.starts_with("pg_control.tar"));
-        if !control || parts.len() < 2 {
-            return Ok(false);
-        }
-        if !backup.sentinel.has_files_metadata() {
-            return Ok(true);
-        }
-        let key = names::files_metadata(&backup.name);
-        let mut listed = Listed(BTreeSet::new());
-        let read = self.archive.read_document(&key, move |document| read_files(document, &mut listed).map(|()| listed));
-        match read.await {
-            Ok((_, listed)) => Ok(listed.0.is_subset(&parts)),
-            Err(error) if matches!(error.code(), Code::NotFound | Code::Mismatch) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// The parts that a list of files names.
-struct Listed(BTreeSet<String>);
-
-impl Visit for Listed {
-    fn file(&mut self, _: String, _: FileEntry) -> std::result::Result<(), Corrupt> {
-        Ok(())
-    }
-
-    fn member(&mut self, part: &str, _: String) -> std::result::Result<(), Corrupt> {
-        if !self.0.contains(part) {
-            self.0.insert(part.to_owned());
-        }
-        Ok(())
     }
 }

@@ -2,9 +2,9 @@
 
 use flotilla::Result;
 
-use super::{Finding, Rule, Run, object};
+use super::{Finding, Rule, Run, object, proof};
 use crate::archive::{Archive, Pin};
-use crate::catalog::Backup;
+use crate::catalog::{Backup, Broken};
 use crate::documents::Metadata;
 use crate::names;
 
@@ -49,7 +49,7 @@ async fn pinned(run: &Run) -> Result<()> {
     let Some(pin) = &run.pin else {
         // Whoever writes sums has pinned the archive before. A copy of WAL-G's objects has sums as well,
         // which don't say whose they are.
-        let mut sums = run.inventory.keys().filter_map(names::sidecar_of);
+        let mut sums = run.inventory.keys().filter_map(|key| names::sidecar_of(&key));
         if run.inventory.get(PIN).is_none()
             && let Some(key) = sums.find(|key| run.inventory.get(key).is_some())
             && object::sums(run, &key).await?.is_some_and(|sums| sums.system_identifier.is_some())
@@ -98,6 +98,7 @@ async fn one(run: &Run, backup: &Backup) -> Result<()> {
         }
     }
     match run.catalog.chain(backup) {
+        Err(Broken::Unproven(_)) => proof::told(run, backup),
         Err(broken) => run.find(Finding::error(Rule::Missing, &key, format!("it can't be restored: {broken}"))),
         Ok(chain) => {
             let full = backup.sentinel.delta_full_name.as_deref();
@@ -131,7 +132,7 @@ async fn metadata(run: &Run, backup: &Backup) -> Result<()> {
     if run.is_known(&key) {
         run.note_known(1);
     } else {
-        object::plain(run, &key).await?;
+        object::rewritten(run, &key, metadata.agrees(&backup.sentinel)).await?;
     }
     let Some(mut expected) = Metadata::of(&backup.sentinel) else { return Ok(()) };
     expected.is_permanent = metadata.is_permanent;

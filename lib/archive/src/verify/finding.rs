@@ -48,6 +48,8 @@ pub enum Rule {
     Gap,
     /// A backup was begun and not finished.
     Unfinished,
+    /// A backup that WAL-G made for a push was never proven.
+    Unproven,
     /// Nobody knows what it is.
     Unknown,
     /// Nothing needs it.
@@ -70,6 +72,7 @@ impl Rule {
             Self::Wal => "wal",
             Self::Gap => "gap",
             Self::Unfinished => "unfinished",
+            Self::Unproven => "unproven",
             Self::Unknown => "unknown",
             Self::Leftover => "leftover",
             Self::NoSums => "no_sums",
@@ -94,6 +97,9 @@ impl Rule {
                 "No restore gets past the gap; fetch the segments from another store, or make a new backup now."
             }
             Self::Unfinished => "If no backup is being made, `walg-wrap retain` removes it.",
+            Self::Unproven => {
+                "Nothing restores it. `walg-wrap verify --prove` proves it where it is sound, and so does the next `walg-wrap push`."
+            }
             Self::Unknown => "It is left alone by everything here.",
             Self::Leftover => "`walg-wrap retain` removes it.",
             Self::NoSums => {

@@ -1,44 +1,45 @@
 //! All objects of an archive, by what they are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use flotilla::Result;
-use futures_util::TryStreamExt as _;
 
 use crate::archive::Archive;
-use crate::names::{self, BackupName, Object};
-use crate::store::{Entry, Listing, Meta};
+use crate::names::{self, BackupName, DumpName, Object};
+use crate::objects::{Facts, Objects};
 use crate::wal::{Segment, SegmentSize, WalFile};
 
 /// All objects, from one listing.
 pub(super) struct Inventory {
-    objects: BTreeMap<String, Meta>,
-    size: SegmentSize,
+    objects: Objects,
     backups: BTreeSet<BackupName>,
 }
 
 impl Inventory {
     pub(super) async fn list(archive: &Archive, size: SegmentSize) -> Result<Self> {
-        let mut entries = archive.store().list(Listing::of(""));
-        let (mut objects, mut backups) = (BTreeMap::new(), BTreeSet::new());
-        while let Some(entry) = entries.try_next().await? {
-            let Entry::Object(meta) = entry else { continue };
-            if let Some(backup) = Object::of(&meta.key, size).backup()
+        let objects = Objects::list(archive).await?.sized(size);
+        let mut backups = BTreeSet::new();
+        for (key, _) in objects.below(names::BACKUPS) {
+            if let Some(backup) = objects.of(&key).backup()
                 && !backups.contains(backup)
             {
                 backups.insert(backup.clone());
             }
-            objects.insert(meta.key.clone(), meta);
         }
-        Ok(Self { objects, size, backups })
+        Ok(Self { objects, backups })
     }
 
     pub(super) fn len(&self) -> usize {
         self.objects.len()
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Meta> {
+    pub(super) fn get(&self, key: &str) -> Option<&Facts> {
         self.objects.get(key)
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.objects.has(key)
     }
 
     /// Every backup of which there is anything.
@@ -46,35 +47,39 @@ impl Inventory {
         self.backups.iter()
     }
 
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.objects.keys().map(String::as_str)
-    }
-
-    fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-        self.objects
-            .range(prefix.to_owned()..)
-            .map(|(key, _)| key.as_str())
-            .take_while(move |key| key.starts_with(prefix))
+    pub(super) fn keys(&self) -> impl Iterator<Item = String> {
+        self.objects.iter().map(|(key, _)| key)
     }
 
     /// A backup's documents, and its parts.
     pub(super) fn of_backup(&self, name: &BackupName) -> (Vec<String>, Vec<String>) {
         let documents = [names::sentinel(name), names::metadata(name), names::files_metadata(name)];
-        let documents = documents.into_iter().filter(|key| self.objects.contains_key(key)).collect();
-        (documents, self.below(&names::part(name, "")).map(str::to_owned).collect())
+        let documents = documents.into_iter().filter(|key| self.has(key)).collect();
+        (documents, self.objects.below(&names::part(name, "")).map(|(key, _)| key).collect())
     }
 
-    /// Segments, with their keys. One that is there in two packings comes twice.
-    pub(super) fn segments(&self) -> impl Iterator<Item = (Segment, &str)> {
-        self.below(names::WAL).filter_map(|key| match Object::of(key, self.size) {
-            Object::Wal { file: WalFile::Segment(segment), .. } => Some((segment, key)),
+    /// Files of the log, with their keys: segments by timeline and number, one that is there in two
+    /// packings twice.
+    pub(super) fn log(&self) -> impl Iterator<Item = (String, &Facts)> {
+        self.objects.below(names::WAL)
+    }
+
+    /// Segments, with their keys.
+    pub(super) fn segments(&self) -> impl Iterator<Item = (Segment, String, &Facts)> {
+        self.log().filter_map(|(key, facts)| match self.object(&key) {
+            Object::Wal { file: WalFile::Segment(segment), .. } => Some((segment, key, facts)),
             _ => None,
         })
     }
 
+    /// Of each object of a logical dump, the dump and when the object was written.
+    pub(super) fn dumps(&self) -> impl Iterator<Item = (DumpName, DateTime<Utc>)> {
+        self.objects.of_dumps().map(|(name, facts)| (name, facts.modified))
+    }
+
     /// Files of the log that are no segments, WAL-G's extras, and objects of ours but for sums.
-    pub(super) fn others(&self) -> impl Iterator<Item = &str> {
-        self.keys().filter(|key| match Object::of(key, self.size) {
+    pub(super) fn others(&self) -> impl Iterator<Item = String> {
+        self.keys().filter(|key| match self.object(key) {
             Object::Wal { file, .. } => !matches!(file, WalFile::Segment(_)),
             Object::WalExtra(_) => true,
             Object::Own(key) => names::sidecar_of(&key).is_none(),
@@ -83,6 +88,6 @@ impl Inventory {
     }
 
     pub(super) fn object(&self, key: &str) -> Object {
-        Object::of(key, self.size)
+        self.objects.of(key)
     }
 }

@@ -16,6 +16,7 @@ mod inventory;
 mod members;
 mod object;
 mod part;
+mod proof;
 mod records;
 mod remembered;
 mod segment;
@@ -33,7 +34,9 @@ use futures_util::TryStreamExt as _;
 
 use crate::archive::{Archive, Pin};
 use crate::catalog::{Backup, Catalog};
+use crate::digest::Passed;
 use crate::names::BackupName;
+use crate::objects::KeyMap;
 use crate::store::Listing;
 
 pub use finding::{Finding, Rule, Severity};
@@ -50,6 +53,8 @@ pub struct Options {
     pub everything: bool,
     /// A backup without a sentinel is remarkable when nothing was added to it for so long.
     pub unfinished_after: Duration,
+    /// Backups that WAL-G made for a push that was cut off get their sums, where all of it is sound.
+    pub prove: bool,
 }
 
 /// What verification came to.
@@ -69,6 +74,8 @@ pub struct Summary {
     pub segments: u64,
     /// Objects that the store didn't give: nothing is known of them.
     pub unchecked: u64,
+    /// Backups that were unproven and are proven now.
+    pub proven: u64,
     /// Findings by severity.
     pub findings: BTreeMap<Severity, u64>,
 }
@@ -122,6 +129,8 @@ struct Shared {
     faulty: BTreeSet<String>,
     /// Objects that were there and are missed: they are remembered until nobody needs them.
     lost: BTreeSet<String>,
+    /// What was read of backups that are to be proven: as stored, and unpacked.
+    proofs: BTreeMap<String, (Passed, Passed)>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -150,17 +159,32 @@ impl Run {
 
     /// Whether the object, and the sums beside it, were read before, not too long ago, and haven't changed.
     fn is_known(&self, key: &str) -> bool {
-        if self.options.everything {
+        if self.options.everything || self.is_to_be_proven(key) {
             return false;
         }
         let memory = held(&self.memory);
         let known = |key: &str| {
-            self.inventory.get(key).is_some_and(|meta| {
-                memory.get(key).is_some_and(|seen| seen.is_of(meta) && seen.age(self.now) < self.options.recheck)
+            self.inventory.get(key).is_some_and(|facts| {
+                memory.get(key).is_some_and(|seen| seen.is_of(facts) && seen.age(self.now) < self.options.recheck)
             })
         };
         let sums = crate::names::sidecar(key);
         known(key) && (self.inventory.get(&sums).is_none() || known(&sums))
+    }
+
+    /// Whether it is of a backup that is unproven and is to be proven.
+    fn is_to_be_proven(&self, key: &str) -> bool {
+        let is_unproven = |name: &BackupName| self.catalog.unproven.contains(name);
+        self.options.prove && self.inventory.object(key).backup().is_some_and(is_unproven)
+    }
+
+    /// Keeps what was read of an object whose backup is to be proven.
+    fn keep_proof(&self, key: &str, stored: Passed, content: Option<Passed>) {
+        if self.is_to_be_proven(key)
+            && let Some(content) = content
+        {
+            self.shared().proofs.insert(key.to_owned(), (stored, content));
+        }
     }
 
     /// What the object was when it was read before.
@@ -170,12 +194,12 @@ impl Run {
 
     /// Notes that an object was read to its end.
     fn note(&self, key: &str, sum: crate::digest::Sum) {
-        let Some(meta) = self.inventory.get(key) else { return };
+        let Some(facts) = self.inventory.get(key) else { return };
         let mut shared = self.shared();
         shared.summary.read += 1;
-        shared.summary.read_bytes += meta.size;
+        shared.summary.read_bytes += facts.size;
         if !shared.faulty.contains(key) {
-            held(&self.memory).insert(key, Seen::now(meta, sum, self.now));
+            held(&self.memory).insert(key, Seen::now(facts, sum, self.now));
         }
     }
 
@@ -217,27 +241,29 @@ pub async fn verify(archive: &Archive, options: Options, memory: Memory, report:
     Ok(shared.summary)
 }
 
-/// What [`verify`] would read.
-pub async fn plan(archive: &Archive, options: Options, memory: Memory) -> Result<Vec<Planned>> {
+/// Hands what [`verify`] would read to `each`, by name; an error of it ends the plan.
+pub async fn plan(
+    archive: &Archive,
+    options: Options,
+    memory: Memory,
+    each: &mut (dyn FnMut(Planned) -> Result<()> + Send),
+) -> Result<()> {
     let run = prepare(archive, options, memory, Arc::new(|_| {})).await?;
-    let mut planned: Vec<Planned> = Vec::new();
-    let mut keys: Vec<String> = Vec::new();
+    let mut keys: KeyMap<()> = KeyMap::default();
     for backup in run.inventory.backups() {
         let (small, parts) = run.inventory.of_backup(backup);
         if parts.iter().chain(&small).any(|key| !run.is_known(key)) {
-            keys.extend(parts.into_iter().chain(small));
+            parts.iter().chain(&small).for_each(|key| keys.insert(key, ()));
         }
     }
-    keys.extend(segment::stretches(&run).into_iter().flat_map(segment::Stretch::keys));
-    keys.extend(run.inventory.others().filter(|key| !run.is_known(key)).map(str::to_owned));
-    keys.sort();
-    keys.dedup();
-    for key in keys {
-        let Some(meta) = run.inventory.get(&key) else { continue };
-        let last = held(&run.memory).get(&key).filter(|seen| seen.is_of(meta)).map(|seen| seen.at);
-        planned.push(Planned { bytes: meta.size, object: key, last });
+    segment::wanted(&run).into_iter().for_each(|object| keys.insert(&object.key(), ()));
+    run.inventory.others().filter(|key| !run.is_known(key)).for_each(|key| keys.insert(&key, ()));
+    for (key, ()) in keys.iter() {
+        let Some(facts) = run.inventory.get(&key) else { continue };
+        let last = held(&run.memory).get(&key).filter(|seen| seen.is_of(facts)).map(|seen| seen.at);
+        each(Planned { bytes: facts.size, object: key, last })?;
     }
-    Ok(planned)
+    Ok(())
 }
 
 async fn prepare(archive: &Archive, options: Options, memory: Memory, report: Report) -> Result<Run> {
@@ -274,6 +300,9 @@ async fn whole(run: &Run) -> Result<()> {
     object::others(run).await?;
     let standing = standing(run).await?;
     timeline::check(run, &standing).await?;
+    if run.options.prove {
+        proof::write(run).await?;
+    }
     strays::check(run, &standing).await
 }
 

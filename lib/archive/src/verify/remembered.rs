@@ -1,25 +1,22 @@
 //! What was read before. It is kept beside the tool and not in the archive: reading needs no right to
 //! write there, and an archive can't say of itself that it was verified.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sum;
+use crate::objects::{Facts, KeyMap, Mark};
 use crate::store::Meta;
 
-/// An object as it was when it was read.
+/// An object as it was when it was read. There may be a million of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// What the store said of it.
-    etag: String,
-    /// Its size in bytes.
-    bytes: u64,
-    /// When it was written.
-    modified: DateTime<Utc>,
+    mark: Mark,
     /// The sum of its bytes.
     pub sha256: Sum,
     /// When it was read.
@@ -27,13 +24,13 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub(super) fn now(meta: &Meta, sha256: Sum, at: DateTime<Utc>) -> Self {
-        Self { etag: meta.etag.clone(), bytes: meta.size, modified: meta.modified, sha256, at }
+    pub(super) fn now(facts: &Facts, sha256: Sum, at: DateTime<Utc>) -> Self {
+        Self { mark: facts.mark, sha256, at }
     }
 
     /// Whether the object is, by what the store says, still the same.
-    pub(super) fn is_of(&self, meta: &Meta) -> bool {
-        self.etag == meta.etag && self.bytes == meta.size && self.modified == meta.modified
+    pub(super) fn is_of(&self, facts: &Facts) -> bool {
+        self.mark == facts.mark
     }
 
     pub(super) fn age(&self, now: DateTime<Utc>) -> Duration {
@@ -43,7 +40,7 @@ impl Seen {
 
 /// Objects that were sound when they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Remembered(BTreeMap<String, Seen>);
+pub struct Remembered(KeyMap<Seen>);
 
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -58,7 +55,7 @@ impl Remembered {
     }
 
     pub(super) fn insert(&mut self, key: &str, seen: Seen) {
-        self.0.insert(key.to_owned(), seen);
+        self.0.insert(key, seen);
     }
 
     /// Takes what was read for so long ago that it is read again. What it was stays known: an object
@@ -70,21 +67,28 @@ impl Remembered {
     }
 
     pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        self.0.retain(|key, _| keep(key));
+        self.0.retain(keep);
     }
 
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+    pub(super) fn keys(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(key, _)| key)
     }
 
     /// Since when all of these are known to be sound; `None` unless each was when it was read, and is as
     /// it was.
     pub fn since(&self, objects: &[Meta]) -> Option<DateTime<Utc>> {
         let read = objects.iter().map(|meta| {
-            let seen = self.get(&meta.key).filter(|seen| seen.is_of(meta) && seen.at > DateTime::UNIX_EPOCH);
+            let seen = self.get(&meta.key).filter(|seen| seen.mark == Mark::of(meta) && seen.at > DateTime::UNIX_EPOCH);
             seen.map(|seen| seen.at)
         });
         read.min().flatten()
+    }
+
+    /// The file in which what was read of an archive is remembered, below the folder of a user's state: one for
+    /// each place.
+    pub fn file(place: &str) -> PathBuf {
+        let name = Sum::of(place.as_bytes()).to_string();
+        PathBuf::from(format!("verified/{}.jsonl", &name[..16]))
     }
 
     /// How many objects.
@@ -99,10 +103,10 @@ impl Remembered {
 
     /// Reads what [`Self::write`] wrote. A line that can't be read is forgotten: its object is read again.
     pub fn read(source: impl BufRead) -> io::Result<Self> {
-        let mut seen = BTreeMap::new();
+        let mut seen = KeyMap::default();
         for line in source.lines() {
             if let Ok(Line { object, seen: was }) = serde_json::from_str(&line?) {
-                seen.insert(object, was);
+                seen.insert(&object, was);
             }
         }
         Ok(Self(seen))
@@ -110,8 +114,8 @@ impl Remembered {
 
     /// Writes a line for each object.
     pub fn write(&self, mut sink: impl Write) -> io::Result<()> {
-        for (object, seen) in &self.0 {
-            serde_json::to_writer(&mut sink, &Line { object: object.clone(), seen: seen.clone() })?;
+        for (object, seen) in self.0.iter() {
+            serde_json::to_writer(&mut sink, &Line { object, seen: seen.clone() })?;
             sink.write_all(b"\n")?;
         }
         sink.flush()

@@ -13,66 +13,74 @@ use tokio::sync::mpsc;
 
 use super::records::{self, Ended};
 use super::{Finding, Rule, Run, object};
-use crate::names::Object;
-use crate::wal::{History, Lsn, PAGE_SIZE, PageHeader, Record, Segment, Timeline, Wrong};
+use crate::catalog::WalObject;
+use crate::codec::Codec;
+use crate::names;
+use crate::wal::{History, Lsn, PAGE_SIZE, PageHeader, Record, Segment, Timeline, WalFile, Wrong};
 
 /// How many segments are a stretch.
 const STRETCH: usize = 16;
 /// How many pages are looked at at once.
 const PAGES: usize = 64;
 
-/// Segments that follow one another, with their keys.
+/// Segments that follow one another, with their packing.
 pub(super) struct Stretch {
-    segments: Vec<(Segment, String)>,
+    segments: Vec<Packed>,
     /// The one after the last.
-    next: Option<(Segment, String)>,
+    next: Option<Packed>,
 }
 
-impl Stretch {
-    pub(super) fn keys(self) -> impl Iterator<Item = String> {
-        self.segments.into_iter().map(|(_, key)| key)
+/// A segment, and how it is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Packed {
+    segment: Segment,
+    codec: Codec,
+}
+
+impl Packed {
+    pub(super) fn key(self) -> String {
+        names::wal(WalFile::Segment(self.segment), self.codec)
+    }
+}
+
+impl From<WalObject> for Option<Packed> {
+    fn from(object: WalObject) -> Self {
+        let WalFile::Segment(segment) = object.file else { return None };
+        Some(Packed { segment, codec: object.codec })
     }
 }
 
 /// What is to be read: what isn't known, each time with the segment before it, for a record may go on
-/// from there.
-pub(super) fn stretches(run: &Run) -> Vec<Stretch> {
-    let mut keys: BTreeMap<Segment, &str> = BTreeMap::new();
-    for (segment, key) in run.inventory.segments() {
+/// from there. In order, and each once.
+pub(super) fn wanted(run: &Run) -> Vec<Packed> {
+    let mut wanted = Vec::new();
+    for (segment, key, _) in run.inventory.segments() {
         // Of one in two packings, the one that is read first by everybody.
-        let first = run.catalog.segment(segment).map(|object| object.key.as_str());
-        if first.is_none_or(|first| first == key) {
-            keys.insert(segment, key);
-        }
-    }
-    let mut wanted: BTreeMap<Segment, &str> = BTreeMap::new();
-    for (segment, key) in &keys {
-        if run.is_known(key) {
+        let codec = Codec::of_name(&key).1;
+        if run.catalog.segment(segment).is_some_and(|first| first.codec != codec) || run.is_known(&key) {
             continue;
         }
-        wanted.insert(*segment, key);
-        if let Some((before, key)) = before(run, *segment).and_then(|before| keys.get_key_value(&before)) {
-            wanted.insert(*before, key);
-        }
+        wanted.extend(before(run, segment).and_then(|before| packed(run, before)));
+        wanted.push(Packed { segment, codec });
     }
-    let mut stretches: Vec<Stretch> = Vec::new();
-    for (segment, key) in wanted {
-        let entry = (segment, key.to_owned());
-        match stretches.last_mut() {
-            Some(last)
-                if last.segments.len() < STRETCH
-                    && last.segments.last().is_some_and(|(at, _)| at.next() == segment) =>
-            {
-                last.segments.push(entry);
-            }
-            _ => stretches.push(Stretch { segments: vec![entry], next: None }),
-        }
-    }
-    for stretch in &mut stretches {
-        let next = stretch.segments.last().map(|(last, _)| last.next());
-        stretch.next = next.and_then(|next| keys.get_key_value(&next)).map(|(next, key)| (*next, (*key).to_owned()));
-    }
-    stretches
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted
+}
+
+/// The object that a segment is read from by everybody, where it was there when all was listed.
+fn packed(run: &Run, segment: Segment) -> Option<Packed> {
+    let object: Option<Packed> = run.catalog.segment(segment)?.into();
+    object.filter(|object| run.inventory.has(&object.key()))
+}
+
+/// The segments of the list from a place on that are one stretch.
+fn stretch(run: &Run, wanted: &[Packed], from: usize) -> Stretch {
+    let all = &wanted[from..wanted.len().min(from + STRETCH)];
+    let together = all.windows(2).take_while(|pair| pair[0].segment.next() == pair[1].segment).count() + 1;
+    let segments = all[..together.min(all.len())].to_vec();
+    let next = segments.last().and_then(|last| packed(run, last.segment.next()));
+    Stretch { segments, next }
 }
 
 /// The one before on the way to its timeline.
@@ -86,15 +94,19 @@ fn before(run: &Run, segment: Segment) -> Option<Segment> {
 
 /// Checks all that has to be read.
 pub(super) async fn check(run: &Run) -> Result<()> {
-    let stretches = stretches(run);
-    let read: usize = stretches.iter().map(|stretch| stretch.segments.len()).sum();
-    run.note_known(run.inventory.segments().count().saturating_sub(read));
+    let wanted = wanted(run);
+    run.note_known(run.inventory.segments().count().saturating_sub(wanted.len()));
+    let mut at = 0;
+    let stretches = std::iter::from_fn(|| {
+        let stretch = (at < wanted.len()).then(|| stretch(run, &wanted, at))?;
+        at += stretch.segments.len();
+        Some(stretch)
+    });
     stream::iter(stretches)
         .map(|stretch| async move { self::read(run, &stretch).await })
         .buffer_unordered(run.archive.parallelism())
-        .try_collect::<Vec<()>>()
-        .await?;
-    Ok(())
+        .try_for_each(|()| std::future::ready(Ok(())))
+        .await
 }
 
 async fn read(run: &Run, stretch: &Stretch) -> Result<()> {
@@ -109,11 +121,11 @@ async fn read(run: &Run, stretch: &Stretch) -> Result<()> {
 /// Reads from the segment of this number on, up to the end or the first fault, and says where to go on.
 async fn sound(run: &Run, stretch: &Stretch, from: usize, told: &mut usize) -> Result<usize> {
     let segments = &stretch.segments;
-    let (first, last) = (segments[from].0, segments[segments.len() - 1].0);
+    let (first, last) = (segments[from].segment, segments[segments.len() - 1].segment);
     let (send, reading) = records::read(first.start(), last.end(), records::expected(run, last), |_| {});
     let mut broken = None;
-    for (at, (segment, key)) in segments.iter().enumerate().skip(from) {
-        let whole = pages(run, *segment, key, Some(&send), at >= *told).await?;
+    for (at, object) in segments.iter().enumerate().skip(from) {
+        let whole = pages(run, *object, Some(&send), at >= *told).await?;
         *told = (*told).max(at + 1);
         if !whole {
             broken = Some(at);
@@ -125,14 +137,14 @@ async fn sound(run: &Run, stretch: &Stretch, from: usize, told: &mut usize) -> R
     }
     if broken.is_none()
         && !send.is_closed()
-        && let Some((segment, key)) = &stretch.next
+        && let Some(next) = stretch.next
     {
-        pages(run, *segment, key, Some(&send), false).await?;
+        pages(run, next, Some(&send), false).await?;
     }
     drop(send);
     let ended = reading.await.map_err(|e| flotilla::Error::internal("reading the log failed").source(e))?;
     let after = |position: Lsn| {
-        let found = segments.iter().rposition(|(segment, _)| segment.start() <= position);
+        let found = segments.iter().rposition(|object| object.segment.start() <= position);
         found.unwrap_or(from).max(from)
     };
     match (ended, broken) {
@@ -146,7 +158,7 @@ async fn sound(run: &Run, stretch: &Stretch, from: usize, told: &mut usize) -> R
             }
             // A record that goes on in a segment which is told of already.
             if !(matches!(fault.wrong, Wrong::Cut) && broken.is_some()) {
-                let finding = Finding::error(Rule::Wal, &segments[at].1, fault.to_string());
+                let finding = Finding::error(Rule::Wal, &segments[at].key(), fault.to_string());
                 run.find(finding.at(fault.at));
             }
             Ok(at + 1)
@@ -158,13 +170,14 @@ async fn sound(run: &Run, stretch: &Stretch, from: usize, told: &mut usize) -> R
 /// where the log is checked.
 pub(super) async fn each_record(
     run: &Run,
-    segments: &[(Segment, String)],
+    segments: &[Packed],
     each: impl FnMut(&Record<'_>) + Send + 'static,
 ) -> Result<()> {
-    let (Some((first, _)), Some((last, _))) = (segments.first(), segments.last()) else { return Ok(()) };
-    let (send, reading) = records::read(first.start(), last.end(), records::expected(run, *last), each);
-    for (segment, key) in segments {
-        if !pages(run, *segment, key, Some(&send), false).await? {
+    let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return Ok(()) };
+    let (first, last) = (first.segment, last.segment);
+    let (send, reading) = records::read(first.start(), last.end(), records::expected(run, last), each);
+    for object in segments {
+        if !pages(run, *object, Some(&send), false).await? {
             break;
         }
     }
@@ -175,8 +188,9 @@ pub(super) async fn each_record(
 
 /// Reads a segment, looks at the header of each page, and hands the pages on. False where it can't be
 /// taken for the segment. Only where it is `told`, what is found is reported.
-async fn pages(run: &Run, segment: Segment, key: &str, send: Option<&mpsc::Sender<Bytes>>, told: bool) -> Result<bool> {
-    let Object::Wal { codec, .. } = run.inventory.object(key) else { return Ok(false) };
+async fn pages(run: &Run, object: Packed, send: Option<&mpsc::Sender<Bytes>>, told: bool) -> Result<bool> {
+    let (segment, codec) = (object.segment, object.codec);
+    let key = &object.key();
     let walk = Walk {
         segment,
         way: run.catalog.way_to(segment.timeline),
@@ -301,7 +315,7 @@ impl Walk {
 /// The timelines of which there are segments, and the number of the newest of each.
 pub(super) fn newest(run: &Run) -> BTreeMap<Timeline, u64> {
     let mut newest: BTreeMap<Timeline, u64> = BTreeMap::new();
-    for (segment, _) in run.inventory.segments() {
+    for (segment, ..) in run.inventory.segments() {
         let number = newest.entry(segment.timeline).or_default();
         *number = (*number).max(segment.number);
     }

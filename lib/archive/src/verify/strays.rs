@@ -1,16 +1,17 @@
 //! What is there and shouldn't be, and what was there and should be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use flotilla::Result;
 
-use super::{Finding, Rule, Run, held};
-use crate::catalog::Backup;
+use super::{Finding, Rule, Run, held, object};
+use crate::catalog::{Backup, WalObject};
+use crate::codec::Codec;
+use crate::digest::Passed;
 use crate::names::{self, Object};
 use crate::retention::Intent;
-use crate::wal::WalFile;
 
 /// How long writers may take from an object to its sums, and from a segment to the one before it.
 const WRITING: Duration = Duration::from_mins(5);
@@ -34,24 +35,25 @@ pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
         let intent = retiring.as_ref();
         intent.is_some_and(|intent| intent.covers(&run.inventory.object(key)))
     };
-    let mut gone: BTreeSet<String> = run.inventory.keys().filter_map(names::sidecar_of).collect();
-    gone.extend(held(&run.memory).keys().filter(|key| names::sidecar_of(key).is_none()).map(str::to_owned));
-    gone.retain(|key| run.inventory.get(key).is_none());
+    let is_gone = |key: &String| !run.inventory.has(key);
+    let mut gone: BTreeSet<String> =
+        run.inventory.keys().filter_map(|key| names::sidecar_of(&key)).filter(is_gone).collect();
+    gone.extend(held(&run.memory).keys().filter(|key| names::sidecar_of(key).is_none()).filter(is_gone));
     for key in gone {
         absent(run, &key, is_retired(&key), standing).await?;
     }
     unfinished(run, &is_retired).await?;
     without_sums(run, standing).await?;
     for key in run.inventory.keys() {
-        match run.inventory.object(key) {
+        match run.inventory.object(&key) {
             Object::Unknown(key) => run.find(Finding::info(Rule::Unknown, &key, "it is no object of an archive")),
             Object::Own(key) if key.starts_with("flotilla/sums/") && names::sidecar_of(&key).is_none() => {
                 run.find(Finding::error(Rule::Damaged, &key, "its name is none that sums have"));
             }
-            Object::Wal { file: file @ WalFile::Segment(_), .. }
-                if run.catalog.wal.get(&file).is_some_and(|object| object.key != key) =>
-            {
-                run.find(Finding::warning(Rule::Unfitting, key, "the segment is there in another packing, too"));
+            Object::Wal { file, codec } => {
+                if let Some(first) = run.catalog.wal.get(file).filter(|first| first.codec != codec) {
+                    again(run, &key, codec, first).await?;
+                }
             }
             _ => {}
         }
@@ -75,7 +77,7 @@ async fn absent(run: &Run, key: &str, is_retired: bool, standing: &[&Backup]) ->
         Object::Sentinel(name) => run.catalog.unfinished.contains(name),
         Object::Metadata(name) | Object::FilesMetadata(name) | Object::Part { backup: name, .. } => has_backup(name),
         Object::Wal { file, .. } => {
-            let in_other_packing = run.catalog.wal.contains_key(file);
+            let in_other_packing = run.catalog.wal.get(*file).is_some();
             !in_other_packing && file.number().is_none_or(|number| needs(run, standing, number))
         }
         Object::Own(_) => run.inventory.get(&names::sidecar(key)).is_some(),
@@ -88,6 +90,32 @@ async fn absent(run: &Run, key: &str, is_retired: bool, standing: &[&Backup]) ->
         run.find(Finding::info(Rule::Leftover, &names::sidecar(key), "the object of these sums is gone"));
     }
     Ok(())
+}
+
+/// A file of the log in another packing than the one that is read first: it must have the same content.
+async fn again(run: &Run, key: &str, codec: Codec, first: WalObject) -> Result<()> {
+    let first_key = first.key();
+    let both = (content(run, key, codec).await?, content(run, &first_key, first.codec).await?);
+    let (Some(other), Some(known)) = both else { return Ok(()) };
+    run.find(if other == known {
+        Finding::info(Rule::Leftover, key, format!("\"{first_key}\" has the same content, and is read first"))
+    } else {
+        Finding::error(
+            Rule::Unfitting,
+            key,
+            format!("it has another content than \"{first_key}\", which is read first"),
+        )
+    });
+    Ok(())
+}
+
+/// What an object holds; `None` where there was a finding about it, or it is gone.
+async fn content(run: &Run, key: &str, codec: Codec) -> Result<Option<Passed>> {
+    if run.inventory.get(key).is_none() || run.shared().faulty.contains(key) {
+        return Ok(None);
+    }
+    let read = object::packed(run, key, codec, |content| std::io::copy(content, &mut std::io::sink())).await?;
+    Ok(read.map(|(opened, _)| opened.content))
 }
 
 /// Whether a backup needs the segment of this number: what is older than all that aren't permanent was
@@ -125,6 +153,26 @@ async fn unfinished(run: &Run, is_retired: &(dyn Fn(&str) -> bool + Sync)) -> Re
         };
         run.find(finding);
     }
+    let mut dumps: BTreeMap<names::DumpName, DateTime<Utc>> = BTreeMap::new();
+    for (name, modified) in run.inventory.dumps() {
+        let newest = dumps.entry(name).or_insert(modified);
+        *newest = modified.max(*newest);
+    }
+    for (name, newest) in dumps {
+        let key = name.document();
+        if run.inventory.get(&key).is_some() {
+            continue;
+        }
+        let age = (run.now - newest).to_std().unwrap_or_default();
+        let said = format!("the dump has no document, and nothing was added for {}", hours(age));
+        run.find(if is_retired(&key) {
+            Finding::info(Rule::Leftover, &key, "the dump is being deleted, and objects of it are left")
+        } else if age > run.options.unfinished_after {
+            Finding::warning(Rule::Unfinished, &key, said)
+        } else {
+            Finding::info(Rule::Unfinished, &key, said)
+        });
+    }
     Ok(())
 }
 
@@ -147,13 +195,13 @@ async fn without_sums(run: &Run, standing: &[&Backup]) -> Result<()> {
         suspects.extend(without.into_iter().filter(|key| had(key) || (partly && !is_young(key))));
     }
     let pinned = run.inventory.get(super::documents::PIN).map(|pin| pin.modified);
-    let wal = || run.inventory.keys().filter(|key| matches!(run.inventory.object(key), Object::Wal { .. }));
-    let partly = wal().any(has);
-    for key in wal().filter(|key| !has(key)) {
+    let wal = || run.inventory.log().filter(|(key, _)| matches!(run.inventory.object(key), Object::Wal { .. }));
+    let partly = wal().any(|(key, _)| has(&key));
+    for (key, facts) in wal().filter(|(key, _)| !has(key)) {
         // What is older than the pin is WAL-G's: we write nothing without one.
-        let is_ours = run.inventory.get(key).zip(pinned).is_some_and(|(meta, pinned)| meta.modified >= pinned);
-        if had(key) || (partly && is_ours && !is_young(key)) {
-            suspects.push(key.to_owned());
+        let is_ours = pinned.is_some_and(|pinned| facts.modified >= pinned);
+        if had(&key) || (partly && is_ours && !is_young(&key)) {
+            suspects.push(key);
         }
     }
     for key in suspects {

@@ -30,7 +30,7 @@ pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
             None => run
                 .inventory
                 .segments()
-                .map(|(s, _)| s)
+                .map(|(s, ..)| s)
                 .filter(|s| s.timeline == *timeline)
                 .map(|s| s.number)
                 .min()
@@ -77,8 +77,8 @@ struct UnderWay {
 impl UnderWay {
     fn of(run: &Run) -> Self {
         let mut settled: BTreeMap<Timeline, u64> = BTreeMap::new();
-        for (segment, key) in run.inventory.segments() {
-            if !run.inventory.get(key).is_some_and(|meta| strays::is_young(run, meta.modified)) {
+        for (segment, _, facts) in run.inventory.segments() {
+            if !strays::is_young(run, facts.modified) {
                 let number = settled.entry(segment.timeline).or_default();
                 *number = (*number).max(segment.number);
             }
@@ -129,7 +129,7 @@ async fn gaps(run: &Run, missing: &BTreeSet<Segment>) -> Result<Vec<(Segment, Se
 fn histories(run: &Run) {
     let key = |timeline| {
         let file = WalFile::History(timeline);
-        run.catalog.wal.get(&file).map_or_else(|| names::wal(file, Codec::None), |object| object.key.clone())
+        run.catalog.wal.get(file).map_or_else(|| names::wal(file, Codec::None), |object| object.key())
     };
     for (timeline, why) in &run.catalog.unreadable_histories {
         run.find(Finding::error(Rule::Damaged, &key(*timeline), why.clone()));

@@ -68,14 +68,10 @@ async fn not_made_anew(run: &Run, backup: &Backup, suspects: BTreeSet<Place>) ->
     let way = run.catalog.way_to(backup.timeline()).unwrap_or_else(|| History::first(backup.timeline()));
     let (start, finish) = (backup.sentinel.start_lsn, backup.sentinel.finish_lsn);
     let segments: Vec<Segment> = way.segments(start, finish, run.catalog.size).collect();
-    let keyed = segments.iter().map_while(|segment| {
-        let object = run.catalog.segment(*segment)?;
-        Some((*segment, object.key.clone()))
-    });
-    let keyed: Vec<(Segment, String)> = keyed.collect();
+    let objects: Vec<_> = segments.iter().map_while(|segment| run.catalog.segment(*segment)?.into()).collect();
     let suspects = Arc::new(Mutex::new(suspects));
     let left = Arc::clone(&suspects);
-    segment::each_record(run, &keyed, move |record| {
+    segment::each_record(run, &objects, move |record| {
         let mut left = held(&left);
         for block in record.blocks().unwrap_or_default().into_iter().filter(|block| block.image || block.init) {
             left.remove(&(block.file.database, block.file.number, block.fork, block.block));

@@ -366,7 +366,7 @@ fn parse(whole: &[u8], at: Lsn, magic: Magic) -> Result<Record<'_>, &'static str
     let cut = "the record is cut off";
     let sum = bytes::u32(whole, 20).ok_or(cut)?;
     let body = &whole[HEADER..];
-    if crc32c::crc32c_append(crc32c::crc32c(body), &whole[..20]) != sum {
+    if crate::digest::crc32c([body, &whole[..20]]) != sum {
         return Err("the record's checksum is wrong");
     }
     Ok(Record {

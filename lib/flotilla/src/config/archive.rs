@@ -26,6 +26,8 @@ pub struct Archive {
     pub encryption: Encryption,
     /// The file with the key, which only its owner and its group may read.
     pub key_file: Option<PathBuf>,
+    /// The form in which the key is in its file.
+    pub key_transform: KeyTransform,
     /// A name of the key, noted with what it has encrypted.
     pub key_id: Option<String>,
     /// Where a copy of the key is kept, in words.
@@ -36,6 +38,10 @@ pub struct Archive {
     pub retain_full: Option<u16>,
     /// Of how many days `walg-wrap retain` keeps every moment.
     pub retain_days: Option<u16>,
+    /// How many logical dumps `walg-wrap retain` keeps.
+    pub retain_dumps: Option<u16>,
+    /// Of how many days `walg-wrap retain` keeps logical dumps.
+    pub retain_dump_days: Option<u16>,
     /// How many full backups that can be restored stay, whatever else is said.
     pub minimum_redundancy: u16,
     /// The stores, the first one first.
@@ -49,11 +55,14 @@ impl Default for Archive {
             compression: Compression::default(),
             encryption: Encryption::default(),
             key_file: None,
+            key_transform: KeyTransform::default(),
             key_id: None,
             key_escrow: None,
             parallelism: 4,
             retain_full: None,
             retain_days: None,
+            retain_dumps: None,
+            retain_dump_days: None,
             minimum_redundancy: 1,
             stores: Vec::new(),
         }
@@ -93,6 +102,30 @@ pub enum Encryption {
     /// As WAL-G does with libsodium.
     #[default]
     Libsodium,
+}
+
+/// The form of a key in its file, by WAL-G's names (`WALG_LIBSODIUM_KEY_TRANSFORM`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyTransform {
+    /// Text of 25 characters or more, of which the first 32 bytes count.
+    #[default]
+    None,
+    /// 64 hexadecimal digits.
+    Hex,
+    /// 32 bytes in base64.
+    Base64,
+}
+
+impl KeyTransform {
+    /// WAL-G's name of it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Hex => "hex",
+            Self::Base64 => "base64",
+        }
+    }
 }
 
 /// One store of archives.
@@ -293,6 +326,8 @@ pub(super) fn check(config: &Config) -> Result<()> {
     for (key, value) in [
         ("retain_full", archive.retain_full),
         ("retain_days", archive.retain_days),
+        ("retain_dumps", archive.retain_dumps),
+        ("retain_dump_days", archive.retain_dump_days),
         ("minimum_redundancy", Some(archive.minimum_redundancy)),
     ] {
         if value == Some(0) {

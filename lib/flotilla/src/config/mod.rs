@@ -4,13 +4,23 @@
 //! which bucket: that is on the shards. An unknown key is an error with its line.
 
 mod archive;
+mod capacity;
 mod discover;
+mod division;
+mod health;
 mod settings;
+mod standby;
 mod topology;
 mod validate;
 
-pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, StoreUrl};
-pub use settings::{Connect, HaproxySettings, MigrateSettings, PgbouncerSettings, Secrets, Users};
+pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, KeyTransform, StoreUrl};
+pub use capacity::{Application, Exporter, ExporterKind, PostgresqlSettings, Use};
+pub use health::{HealthJob, HealthSettings};
+pub use settings::{
+    Connect, DrillSettings, HaproxySettings, MigrateSettings, PatroniSettings, PgbouncerSettings, PgdogSettings,
+    Secrets, Users,
+};
+pub use standby::StandbyCluster;
 pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shard};
 
 use std::path::{Path, PathBuf};
@@ -35,6 +45,9 @@ pub struct Config {
     /// Where secrets lie; never the secrets themselves.
     #[serde(default)]
     pub secrets: Secrets,
+    /// How tools show themselves to Patroni.
+    #[serde(default)]
+    pub patroni: PatroniSettings,
     /// The shards, in the order that an even split follows.
     #[serde(default)]
     pub shards: Vec<Shard>,
@@ -44,6 +57,15 @@ pub struct Config {
     /// The load balancers between poolers and nodes.
     #[serde(default)]
     pub balancers: Vec<Balancer>,
+    /// What every PostgreSQL server can carry.
+    #[serde(default)]
+    pub postgresql: PostgresqlSettings,
+    /// The applications that connect through the poolers.
+    #[serde(default)]
+    pub applications: Vec<Application>,
+    /// What shows metrics of servers that don't do so themselves.
+    #[serde(default)]
+    pub exporters: Vec<Exporter>,
     /// What `migrate` works with.
     #[serde(default)]
     pub migrate: MigrateSettings,
@@ -53,9 +75,21 @@ pub struct Config {
     /// What `poolcfg render haproxy` writes.
     #[serde(default)]
     pub haproxy: HaproxySettings,
+    /// How drills break things.
+    #[serde(default)]
+    pub drill: DrillSettings,
+    /// What `poolcfg render pgdog` writes.
+    #[serde(default)]
+    pub pgdog: PgdogSettings,
     /// Archives: how they are written, and where they lie.
     #[serde(default)]
     pub archive: Archive,
+    /// Clusters in other regions that follow the shards by their archives.
+    #[serde(default)]
+    pub standby_clusters: Vec<StandbyCluster>,
+    /// What `healthcheck` holds its answers against.
+    #[serde(default)]
+    pub health: HealthSettings,
     /// The members of the consensus store.
     #[serde(default)]
     pub etcd: Vec<Etcd>,
@@ -107,12 +141,34 @@ impl Config {
         })
     }
 
+    /// Whether poolers run on the nodes, so that balancers stand in front of them rather than behind.
+    pub fn poolers_are_on_nodes(&self) -> bool {
+        self.poolers.iter().any(|pooler| pooler.node.is_some())
+    }
+
+    /// The pooler that runs on this node.
+    pub fn pooler_on(&self, node: &str) -> Option<&Pooler> {
+        self.poolers.iter().find(|pooler| pooler.node.as_deref() == Some(node))
+    }
+
     /// Paths in the file are relative to it.
     fn resolve_paths(&mut self) {
         let dir = self.path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-        let settings = [&mut self.connect.sslrootcert, &mut self.secrets.verifiers, &mut self.archive.key_file];
+        let settings = [
+            &mut self.connect.sslrootcert,
+            &mut self.secrets.verifiers,
+            &mut self.archive.key_file,
+            &mut self.patroni.sslcert,
+            &mut self.patroni.sslkey,
+            &mut self.secrets.redis,
+            &mut self.health.sslcert,
+            &mut self.health.sslkey,
+        ];
         let stores = self.archive.stores.iter_mut().flat_map(|s| [&mut s.ca_file, &mut s.credentials_file]);
-        let paths = settings.into_iter().chain(stores).flatten();
+        let poolers = self.poolers.iter_mut().map(|p| &mut p.config_file);
+        let balancers =
+            self.balancers.iter_mut().flat_map(|b| [&mut b.config_file, &mut b.stats_socket, &mut b.master_socket]);
+        let paths = settings.into_iter().chain(stores).chain(poolers).chain(balancers).flatten();
         for path in paths.chain(self.migrate.dirs.iter_mut().flatten()) {
             if path.is_relative() && path != Path::new("system") {
                 *path = dir.join(&*path);

@@ -41,6 +41,10 @@ pub struct Users {
     pub monitor: String,
     /// Takes backups; may use the replication protocol.
     pub backup: String,
+    /// Gives orders on PgBouncer's console; no database knows it.
+    pub pool_admin: String,
+    /// The user of Redis; none for its default user.
+    pub redis: Option<String>,
 }
 
 impl Default for Users {
@@ -52,6 +56,8 @@ impl Default for Users {
             app_ro: "app_ro".to_owned(),
             monitor: "monitor".to_owned(),
             backup: "backup".to_owned(),
+            pool_admin: "pool_admin".to_owned(),
+            redis: None,
         }
     }
 }
@@ -62,6 +68,27 @@ impl Default for Users {
 pub struct Secrets {
     /// SCRAM verifiers by role, as PgBouncer's `auth_file`; `shardctl init` gives every shard the same.
     pub verifiers: Option<PathBuf>,
+    /// The password of `users.redis`, which only its owner and its group may read.
+    pub redis: Option<PathBuf>,
+}
+
+/// How tools show themselves to Patroni's REST interface. Who may change anything there is known by a
+/// client certificate.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PatroniSettings {
+    /// The client's certificate.
+    pub sslcert: Option<PathBuf>,
+    /// Its private key.
+    pub sslkey: Option<PathBuf>,
+}
+
+/// How drills break things.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrillSettings {
+    /// The program that breaks and mends, with its first arguments.
+    pub command: Option<Vec<String>>,
 }
 
 /// What `migrate` works with unless its options say otherwise.
@@ -90,8 +117,12 @@ pub struct PgbouncerSettings {
     pub default_pool_size: u32,
     /// Seconds after which a server connection is replaced.
     pub server_lifetime: u32,
-    /// Seconds between tries to log in to a server.
-    pub server_login_retry: u32,
+    /// Seconds between tries to log in to a server; follows from the shards' RTO where none is given.
+    pub server_login_retry: Option<u32>,
+    /// Seconds that a client may wait for a server; follows from the shards' RTO where none is given.
+    pub query_wait_timeout: Option<u32>,
+    /// How many files a PgBouncer may open: each connection is one.
+    pub open_files: Option<u32>,
 }
 
 impl Default for PgbouncerSettings {
@@ -101,7 +132,9 @@ impl Default for PgbouncerSettings {
             max_client_conn: 1000,
             default_pool_size: 25,
             server_lifetime: 3600,
-            server_login_retry: 1,
+            server_login_retry: None,
+            query_wait_timeout: None,
+            open_files: None,
         }
     }
 }
@@ -112,18 +145,36 @@ impl Default for PgbouncerSettings {
 pub struct HaproxySettings {
     /// A replica further behind than this leaves the read port.
     pub max_lag_bytes: u64,
-    /// Time between two checks of a healthy node.
-    pub inter_ms: u32,
+    /// Time between two checks of a node; follows from the shards' RTO where none is given, as the next ones do.
+    pub inter_ms: Option<u32>,
     /// Time between two checks while a node's state is changing.
-    pub fastinter_ms: u32,
+    pub fastinter_ms: Option<u32>,
     /// Failed checks until a node is taken out.
-    pub fall: u32,
+    pub fall: Option<u32>,
     /// Good checks until a node is taken back.
-    pub rise: u32,
+    pub rise: Option<u32>,
+    /// The networks that may see a balancer's statistics.
+    pub stats_allow: Option<Vec<String>>,
 }
 
 impl Default for HaproxySettings {
     fn default() -> Self {
-        Self { max_lag_bytes: 16 << 20, inter_ms: 1000, fastinter_ms: 500, fall: 2, rise: 1 }
+        Self { max_lag_bytes: 16 << 20, inter_ms: None, fastinter_ms: None, fall: None, rise: None, stats_allow: None }
+    }
+}
+
+/// What `poolcfg render pgdog` writes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PgdogSettings {
+    /// The columns that hold the shard key, in whatever table.
+    pub columns: Vec<String>,
+    /// The port that PgDog listens on.
+    pub port: u16,
+}
+
+impl Default for PgdogSettings {
+    fn default() -> Self {
+        Self { columns: Vec::new(), port: 6432 }
     }
 }

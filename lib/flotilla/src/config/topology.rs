@@ -1,5 +1,7 @@
 //! The servers, by name and address.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -40,6 +42,15 @@ pub struct Shard {
     /// The path of its archive below each store's; its name where none is given.
     #[serde(default)]
     pub archive_prefix: Option<String>,
+    /// Within how many seconds it takes writes again after any one failure.
+    #[serde(default = "rto_seconds")]
+    pub rto_seconds: u32,
+    /// How many bytes of acknowledged WAL a failover may lose; 0: none, by quorum commit.
+    #[serde(default)]
+    pub rpo_bytes: u64,
+    /// Whether `shardctl drill` may break it.
+    #[serde(default)]
+    pub drillable: bool,
     /// Its servers.
     #[serde(default)]
     pub nodes: Vec<Node>,
@@ -77,6 +88,12 @@ pub struct Pooler {
     pub hostaddr: Option<std::net::IpAddr>,
     /// Its port.
     pub port: u16,
+    /// The node that it runs on and leads to; balancers then stand in front of poolers.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// Its configuration file, on the machine that it runs on.
+    #[serde(default)]
+    pub config_file: Option<PathBuf>,
 }
 
 /// One HAProxy. Its ports are the shards'.
@@ -93,6 +110,15 @@ pub struct Balancer {
     /// The port of its statistics.
     #[serde(default)]
     pub stats_port: Option<u16>,
+    /// Its configuration file, on the machine that it runs on.
+    #[serde(default)]
+    pub config_file: Option<PathBuf>,
+    /// The socket for operators.
+    #[serde(default)]
+    pub stats_socket: Option<PathBuf>,
+    /// The socket of its master process, by which it is reloaded.
+    #[serde(default)]
+    pub master_socket: Option<PathBuf>,
 }
 
 /// One member of the consensus store.
@@ -147,6 +173,10 @@ const fn default_key_type() -> KeyType {
 /// Refuses a bad count where it stands, so that the error has its line.
 fn buckets<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Buckets, D::Error> {
     Buckets::new(u32::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+const fn rto_seconds() -> u32 {
+    crate::availability::DEFAULT_RTO_SECONDS
 }
 
 const fn postgres_port() -> u16 {

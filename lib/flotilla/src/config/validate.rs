@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Config;
+use crate::availability;
 use crate::error::{Error, Result};
 use crate::pg::SslMode;
 use crate::placement::{BucketRange, BucketSet};
@@ -25,9 +26,75 @@ pub(super) fn check(config: &Config) -> Result<()> {
             return Err(Error::config(format!("{at}: shard \"{}\" has no nodes", shard.name))
                 .hint("Add [[shards.nodes]] with name, host and port."));
         }
+        availability::promise(&at, shard)?;
     }
+    poolers_on_nodes(config)?;
+    exporters(config)?;
     initial_buckets(config)?;
-    super::archive::check(config)
+    if config.health.sslcert.is_some() != config.health.sslkey.is_some() {
+        return Err(Error::config(format!("{at}: of health.sslcert and health.sslkey only one is set"))
+            .hint("A certificate and its key go together."));
+    }
+    if config.patroni.sslcert.is_some() != config.patroni.sslkey.is_some() {
+        return Err(Error::config(format!("{at}: of patroni.sslcert and patroni.sslkey only one is set"))
+            .hint("A certificate and its key go together."));
+    }
+    if config.drill.command.as_ref().is_some_and(|command| command.first().is_none_or(String::is_empty)) {
+        return Err(Error::config(format!("{at}: drill.command is empty"))
+            .hint("Name the program that breaks and mends, and its first arguments."));
+    }
+    super::archive::check(config)?;
+    super::standby::check(config)
+}
+
+/// Poolers stand before the balancers or behind them, all of them alike; behind, one on every node.
+fn poolers_on_nodes(config: &Config) -> Result<()> {
+    if !config.poolers_are_on_nodes() {
+        return Ok(());
+    }
+    let at = config.path.display();
+    let nodes: Vec<&str> = config.shards.iter().flat_map(|s| &s.nodes).map(|n| n.name.as_str()).collect();
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    for pooler in &config.poolers {
+        let Some(node) = pooler.node.as_deref() else {
+            return Err(Error::config(format!("{at}: pooler \"{}\" is on no node, but others are", pooler.name))
+                .hint("Give every pooler its node, or none."));
+        };
+        if !nodes.contains(&node) {
+            return Err(Error::config(format!("{at}: pooler \"{}\": there is no node \"{node}\"", pooler.name))
+                .hint("Name a node of a shard."));
+        }
+        if let Some(other) = seen.insert(node, &pooler.name) {
+            return Err(Error::config(format!(
+                "{at}: poolers \"{other}\" and \"{}\" are both on node \"{node}\"",
+                pooler.name
+            ))
+            .hint("One pooler on a node; more processes share its port by so_reuseport."));
+        }
+    }
+    match nodes.iter().find(|node| !seen.contains_key(*node)) {
+        Some(node) => Err(Error::config(format!("{at}: node \"{node}\" has no pooler, but others have"))
+            .hint("Balancers lead to the poolers on the nodes; add one to [[poolers]].")),
+        None => Ok(()),
+    }
+}
+
+fn exporters(config: &Config) -> Result<()> {
+    let at = config.path.display();
+    for exporter in &config.exporters {
+        let rest = exporter.url.strip_prefix("http://").or_else(|| exporter.url.strip_prefix("https://"));
+        if rest.is_none_or(|rest| rest.is_empty() || rest.contains('@') || rest.contains(char::is_whitespace)) {
+            return Err(Error::config(format!("{at}: {:?} is not the URL of an exporter", exporter.url))
+                .hint("Write it as \"http://127.0.0.1:9187/metrics\", without a password."));
+        }
+        if let Some(of) = &exporter.of
+            && !crate::target::all(config).iter().any(|target| target.name == *of)
+        {
+            return Err(Error::config(format!("{at}: an exporter is of \"{of}\", which is no target"))
+                .hint("`shardctl targets` lists what there is."));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn name(at: &dyn std::fmt::Display, what: &str, name: &str) -> Result<()> {
@@ -51,7 +118,11 @@ fn names_are_unique(config: &Config) -> Result<()> {
     let balancers = config.balancers.iter().map(|b| ("balancer", &b.name));
     let etcd = config.etcd.iter().map(|e| ("etcd", &e.name));
     let redis = config.redis.iter().map(|r| ("redis", &r.name));
-    for (kind, target) in shards.chain(nodes).chain(poolers).chain(balancers).chain(etcd).chain(redis) {
+    let standbys = config.standby_clusters.iter().flat_map(|cluster| {
+        let nodes = cluster.nodes.iter().map(|node| ("standby cluster's node", &node.name));
+        std::iter::once(("standby cluster", &cluster.name)).chain(nodes)
+    });
+    for (kind, target) in shards.chain(nodes).chain(poolers).chain(balancers).chain(etcd).chain(redis).chain(standbys) {
         name(&at, kind, target)?;
         if let Some(other) = seen.insert(target.clone(), kind) {
             return Err(Error::config(format!("{at}: the name \"{target}\" is both a {other} and a {kind}"))
@@ -64,7 +135,8 @@ fn names_are_unique(config: &Config) -> Result<()> {
 /// Two nodes at one address would be one server counted twice.
 fn addresses_are_unique(config: &Config) -> Result<()> {
     let mut seen: HashMap<(String, u16), &str> = HashMap::new();
-    for node in config.shards.iter().flat_map(|s| &s.nodes) {
+    let standbys = config.standby_clusters.iter().flat_map(|cluster| &cluster.nodes);
+    for node in config.shards.iter().flat_map(|s| &s.nodes).chain(standbys) {
         let host = node.hostaddr.map_or_else(|| node.host.clone(), |a| a.to_string());
         if let Some(other) = seen.insert((host.clone(), node.port), &node.name) {
             return Err(Error::config(format!(

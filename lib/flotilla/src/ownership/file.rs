@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Comparison, Owner, OwnershipMap};
-use crate::config::{Config, Node, Pooler};
+use crate::config::{Balancer, Config, Node, Pooler};
 use crate::error::{Error, Result};
 use crate::placement::{BucketRange, BucketSet, Buckets, KeyType};
 
@@ -66,12 +66,23 @@ impl MapFile {
         let map = &comparison.map;
         let shards = map.shards().iter().zip(&comparison.primaries).enumerate().map(|(at, (name, primary))| {
             let ranges = map.owned_by(at).ranges().iter().map(|r| (r.first().get(), r.last().get())).collect();
-            let pooled = |suffix: &str| config.poolers.iter().map(|p| pooled(p, format!("{name}{suffix}"))).collect();
+            let shard = config.shards.iter().find(|shard| shard.name == *name);
+            let pooled = |suffix: &str| -> Vec<Address> {
+                let dbname = format!("{name}{suffix}");
+                if !config.poolers_are_on_nodes() {
+                    return config.poolers.iter().map(|p| pooled(p, dbname.clone())).collect();
+                }
+                // Poolers on the nodes are found through the balancers, which know the roles.
+                let port = shard.and_then(|s| if suffix.is_empty() { s.write_port } else { s.read_port });
+                let balanced = |port| config.balancers.iter().map(move |b| (b, port));
+                let balancers = port.into_iter().flat_map(balanced);
+                balancers.map(|(b, port)| balancer(b, port, dbname.clone())).collect()
+            };
             if config.poolers.is_empty() {
                 let (write, read) = direct(config, name, primary.as_deref());
                 return ShardEntry { name: name.clone(), ranges, write, read };
             }
-            let replicas = config.shards.iter().any(|s| s.name == *name && s.nodes.len() > 1);
+            let replicas = shard.is_some_and(|s| s.nodes.len() > 1);
             let read = if replicas { pooled("_ro") } else { Vec::new() };
             ShardEntry { name: name.clone(), ranges, write: pooled(""), read }
         });
@@ -142,6 +153,10 @@ pub fn read_file(path: &Path) -> Result<OwnershipMap> {
             .hint("Export one with `shardctl map --export`.")
     })?;
     file.map().map_err(|e| e.within(path.display()))
+}
+
+fn balancer(balancer: &Balancer, port: u16, dbname: String) -> Address {
+    Address { host: balancer.host.clone(), hostaddr: balancer.hostaddr.map(|a| a.to_string()), port, dbname }
 }
 
 fn pooled(pooler: &Pooler, dbname: String) -> Address {

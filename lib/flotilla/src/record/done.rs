@@ -37,4 +37,19 @@ impl<R: Record> Done<R> {
     pub fn failed(changed: bool, body: R, error: Error) -> Self {
         Self { status: Status::Error, changed, body, error: Some(error) }
     }
+
+    /// Whether anything was changed.
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// What is known or done.
+    pub fn body(&self) -> &R {
+        &self.body
+    }
+
+    /// Why it failed; none where it didn't.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{Kind, Target};
-use crate::config::{Balancer, Config, Etcd, Node, Pooler, Redis, Shard};
+use crate::config::{Balancer, Config, Etcd, Node, Pooler, Redis, Shard, StandbyCluster};
 use crate::error::{Code, Error, Result};
 
 /// The names of a topology.
@@ -20,6 +20,8 @@ enum Place<'a> {
     Balancer(&'a Balancer),
     Etcd(&'a Etcd),
     Redis(&'a Redis),
+    /// No target; known so that it isn't called unknown.
+    Standby(&'a StandbyCluster),
 }
 
 impl<'a> Index<'a> {
@@ -33,6 +35,10 @@ impl<'a> Index<'a> {
         places.extend(config.balancers.iter().map(|b| (b.name.as_str(), Place::Balancer(b))));
         places.extend(config.etcd.iter().map(|e| (e.name.as_str(), Place::Etcd(e))));
         places.extend(config.redis.iter().map(|r| (r.name.as_str(), Place::Redis(r))));
+        for cluster in &config.standby_clusters {
+            let names = cluster.nodes.iter().map(|node| &node.name).chain([&cluster.name]);
+            places.extend(names.map(|name| (name.as_str(), Place::Standby(cluster))));
+        }
         Self(places)
     }
 
@@ -45,6 +51,13 @@ impl<'a> Index<'a> {
             Some(Place::Balancer(balancer)) => Kind::Balancer((*balancer).clone()),
             Some(Place::Etcd(etcd)) => Kind::Etcd((*etcd).clone()),
             Some(Place::Redis(redis)) => Kind::Redis((*redis).clone()),
+            Some(Place::Standby(cluster)) => {
+                let what =
+                    format!("{name:?} belongs to a standby cluster of shard \"{}\" and is no target", cluster.shard);
+                return Err(Error::new(Code::UnknownTarget, what).hint(
+                    "It follows the archive and takes no work; promoted, it is a target by the topology of its region.",
+                ));
+            }
             None => {
                 return Err(Error::new(Code::UnknownTarget, format!("there is no target {name:?} in the topology"))
                     .hint("`shardctl targets` lists what there is."));

@@ -278,7 +278,7 @@ _walg__wrap() {
             return 0
             ;;
         walg__subcmd__wrap__subcmd__ls)
-            opts="-o -q -v -t -j -h --store --wal --output --quiet --verbose --config --target --all --jobs --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --help"
+            opts="-o -q -v -t -j -h --store --type --wal --output --quiet --verbose --config --target --all --jobs --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -286,6 +286,10 @@ _walg__wrap() {
             case "${prev}" in
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -W "all base logical" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -446,7 +450,7 @@ _walg__wrap() {
             return 0
             ;;
         walg__subcmd__wrap__subcmd__retain)
-            opts="-o -q -v -t -j -h --full --days --unfinished-after --store --output --quiet --verbose --config --target --all --jobs --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --help"
+            opts="-o -q -v -t -j -h --full --days --dumps --dump-days --unfinished-after --store --output --quiet --verbose --config --target --all --jobs --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -457,6 +461,14 @@ _walg__wrap() {
                     return 0
                     ;;
                 --days)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dumps)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dump-days)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -524,7 +536,7 @@ _walg__wrap() {
             return 0
             ;;
         walg__subcmd__wrap__subcmd__verify)
-            opts="-o -q -v -t -j -h --store --recheck --recheck-after --unfinished-after --output --quiet --verbose --config --target --all --jobs --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --help"
+            opts="-o -q -v -t -j -h --store --recheck --recheck-after --prove --unfinished-after --output --quiet --verbose --config --target --all --jobs --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

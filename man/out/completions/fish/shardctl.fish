@@ -50,6 +50,9 @@ complete -c shardctl -n "__fish_shardctl_needs_command" -f -a "map" -d 'Show who
 complete -c shardctl -n "__fish_shardctl_needs_command" -f -a "route" -d 'Say which shard a key or a row id belongs to'
 complete -c shardctl -n "__fish_shardctl_needs_command" -f -a "key" -d 'Make and take apart row ids and user ids'
 complete -c shardctl -n "__fish_shardctl_needs_command" -f -a "sql" -d 'Run SQL on the shard that owns a key, or on every shard'
+complete -c shardctl -n "__fish_shardctl_needs_command" -f -a "switchover" -d 'Let another node lead a shard without an error for clients'
+complete -c shardctl -n "__fish_shardctl_needs_command" -f -a "drill" -d 'Break something on purpose and measure what clients see of it'
+complete -c shardctl -n "__fish_shardctl_needs_command" -f -a "hold-poolers" -d 'Hold poolers for a switchover that may be killed'
 complete -c shardctl -n "__fish_shardctl_using_subcommand init" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
 json\t'JSON lines; their shape is a promise'"
@@ -247,3 +250,73 @@ complete -c shardctl -n "__fish_shardctl_using_subcommand sql" -l dry-run -d 'Sa
 complete -c shardctl -n "__fish_shardctl_using_subcommand sql" -l yes -d 'Consent to what can\'t be undone'
 complete -c shardctl -n "__fish_shardctl_using_subcommand sql" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c shardctl -n "__fish_shardctl_using_subcommand sql" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l to -d 'The node that is to lead [default: the replica that has received most]' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l pause-limit -d 'How long the poolers may take to finish transactions under way, from 100ms to 5s' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l kill-idle -d 'End transactions that stand idle and hold the poolers up longer than that'
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l all -d 'Work on every target'
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l yes -d 'Consent to what can\'t be undone'
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l fault -d 'What breaks' -r -f -a "postgres-dies\t'PostgreSQL of the leader is killed; its Patroni lives'
+node-crashes\t'PostgreSQL and Patroni of the leader are killed; the supervisor starts them again'
+host-dies\t'PostgreSQL and Patroni of the leader are killed, and nothing starts them again'
+patroni-dies\t'Patroni of the leader is killed over a living PostgreSQL, and nothing starts it again'
+patroni-crashes\t'Patroni of the leader is killed; the supervisor starts it again'
+host-freezes\t'All processes of the leader stand still, and go on later'
+host-cut-off\t'Nothing reaches the leader\'s host, and nothing leaves it'
+replica-dies\t'The host of a replica dies'
+etcd-dies\t'One member of etcd dies'
+etcds-die\t'All members of etcd die'
+pooler-dies\t'One pooler dies'
+balancer-dies\t'One balancer dies'
+switchover\t'The lead is moved on purpose'"
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l all -d 'Work on every target'
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l yes -d 'Consent to what can\'t be undone'
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l all -d 'Work on every target'
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l yes -d 'Consent to what can\'t be undone'
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -169,6 +169,9 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -l yes
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-fetch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l store -d 'List this store instead of the first' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l type -d 'List base backups, logical dumps, or both' -r -f -a "all\t'Both'
+base\t'Base backups, full and delta'
+logical\t'Logical dumps'"
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
 json\t'JSON lines; their shape is a promise'"
@@ -189,6 +192,9 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l yes -d 'Conse
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l store -d 'List this store instead of the first' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -l type -d 'List base backups, logical dumps, or both' -r -f -a "all\t'Both'
+base\t'Base backups, full and delta'
+logical\t'Logical dumps'"
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-list" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
 json\t'JSON lines; their shape is a promise'"
@@ -223,6 +229,7 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l lock-wait
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l reason -d 'Why this run is made; kept in the ledger' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l recheck -d 'Read everything, also what was read before'
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l prove -d 'Give unproven backups their sums, where all of them is sound'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -s v -l verbose -d 'Say more on standard error; twice for more still'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l all -d 'Work on every target'
@@ -232,7 +239,9 @@ complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -l schema -d
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l full -d 'Keep so many full backups, with all that stand on them; without it, `archive.retain_full`' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l days -d 'Keep what restores any moment of so many days; without it, `archive.retain_days`' -r
-complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l unfinished-after -d 'Clear away a backup without a sentinel to which nothing was added for so long' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l dumps -d 'Keep so many logical dumps; without it, `archive.retain_dumps`' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l dump-days -d 'Keep logical dumps of so many days; without it, `archive.retain_dump_days`' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l unfinished-after -d 'Clear away a backup without a sentinel, or a dump without a document, to which nothing was added for so long' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -l store -d 'Retire in this store instead of the first' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand retain" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'

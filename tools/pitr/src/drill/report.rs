@@ -4,11 +4,11 @@
 use chrono::{DateTime, Utc};
 use flotilla::clock::rfc3339;
 use flotilla::error::{Error, Result};
+use flotilla_archive::digest::Sum;
 use flotilla_archive::store::{Listing, Over, Put};
 use flotilla_archive::{Archive, names};
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::DrillRecord;
 
@@ -62,5 +62,5 @@ impl Report<'_> {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    crate::plan::hex(&Sha256::digest(bytes))
+    Sum::of(bytes).to_string()
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
-use flotilla_archive::wal::{Lsn, Segment, SegmentSize, Timeline, WalFile};
+use flotilla_archive::wal::{Lsn, Segment, Timeline, WalFile};
 use flotilla_archive::{Archive, Catalog};
 
 use super::barrier::Made;
@@ -23,10 +23,7 @@ pub(super) struct Found {
 /// Waits until the archive has the segment, and reads the point's record from it.
 pub(super) async fn wait(cx: &Context, archive: &Archive, made: &Made, name: &str, wait: Duration) -> Result<Found> {
     let until = Instant::now() + wait;
-    let size = match archive.pin().await? {
-        Some(pin) => SegmentSize::new(pin.wal_segment_bytes)?,
-        None => SegmentSize::DEFAULT,
-    };
+    let size = archive.segment_size().await?;
     let segment = Segment::ending_at(Timeline(made.timeline), made.end, size);
     loop {
         if archive.locate(WalFile::Segment(segment)).await?.is_some() {

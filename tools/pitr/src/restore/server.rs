@@ -99,8 +99,12 @@ impl Server {
                 return Ok(reached);
             }
             if ended.is_some() {
-                return Err(Error::new(Code::Mismatch, format!("recovery of shard \"{shard}\" failed: {}", why(&log)))
-                    .hint(format!("Its log is {}.", self.log.display())));
+                let error = Error::new(Code::Mismatch, format!("recovery of shard \"{shard}\" failed: {}", why(&log)))
+                    .hint(format!("Its log is {}.", self.log.display()));
+                return Err(match fetching(&log) {
+                    Some(said) => error.source(said),
+                    None => error,
+                });
             }
             tokio::select! {
                 () = tokio::time::sleep(TICK) => {}
@@ -163,6 +167,14 @@ fn why(log: &str) -> String {
     text.trim().to_owned()
 }
 
+/// What `walg-wrap` said last, which the server asks for the log: of its failure the server knows a number.
+fn fetching(log: &str) -> Option<String> {
+    let said: Vec<&str> = log.lines().collect();
+    let begin = said.iter().rposition(|line| line.starts_with("walg-wrap: "))?;
+    let more = said[begin + 1..].iter().take_while(|line| line.starts_with(' ') || line.starts_with("hint:"));
+    Some(std::iter::once(&said[begin]).chain(more).map(|line| line.trim()).collect::<Vec<_>>().join("; "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,5 +187,8 @@ mod tests {
         let stop = "0/3000148".parse().ok();
         assert_eq!(read(log), Reached { stop, before: true, segments: 1, ready: false });
         assert_eq!(why("x [1] LOG:  a\nx [1] FATAL:  no\nx [2] LOG:  shut down\n"), "no");
+        let log = "x [1] LOG:  a\nwalg-wrap: no room\n  really none\nx [1] FATAL:  no\n";
+        assert_eq!(fetching(log).as_deref(), Some("walg-wrap: no room; really none"));
+        assert_eq!(fetching("x [1] LOG:  a\n"), None);
     }
 }

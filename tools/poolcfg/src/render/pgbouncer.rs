@@ -1,18 +1,22 @@
 //! `pgbouncer.ini` of one pooler.
 
+use std::net::IpAddr;
+
 use flotilla::config::Config;
-use flotilla::{Error, Result};
+use flotilla::{Error, Result, availability};
 use serde::Serialize;
 
 use super::{Certificates, template, text, unknown};
-
-/// The role that may give orders on PgBouncer's console. It exists in the pooler alone.
-pub const POOL_ADMIN: &str = "pool_admin";
+use crate::pgbouncer::keys::Key;
+use crate::version::Version;
 
 #[derive(Serialize)]
 struct Values<'a> {
     name: &'a str,
     config: &'a str,
+    version: String,
+    on_node: bool,
+    prepared: bool,
     shards: Vec<Shard<'a>>,
     hosts: String,
     dbname: String,
@@ -40,13 +44,14 @@ struct Settings<'a> {
     default_pool_size: u32,
     server_lifetime: u32,
     server_login_retry: u32,
+    query_wait_timeout: u32,
 }
 
-/// The configuration of the pooler of this name.
-pub fn pgbouncer(config: &Config, name: &str) -> Result<String> {
+/// The configuration of the pooler of this name, for a release.
+pub fn pgbouncer<'a>(config: &'a Config, name: &'a str, version: Version) -> Result<String> {
     let pooler = config.poolers.iter().find(|p| p.name == name).ok_or_else(|| unknown(config, "pooler", name))?;
     let at = config.path.display();
-    if config.balancers.is_empty() {
+    if config.balancers.is_empty() && pooler.node.is_none() {
         return Err(Error::config(format!("{at}: there are no balancers"))
             .hint("A pooler reaches the shards through [[balancers]]; add one."));
     }
@@ -56,22 +61,44 @@ pub fn pgbouncer(config: &Config, name: &str) -> Result<String> {
     })?;
     let certificates = Certificates::of(config)?;
     // PgBouncer has no hostaddr: it connects to addresses, and certificates carry those too.
-    let hosts: Vec<String> =
-        config.balancers.iter().map(|b| b.hostaddr.map_or_else(|| b.host.clone(), |a| a.to_string())).collect();
-    let shards = config.shards.iter();
-    let settings = &config.pgbouncer;
+    let address = |host: &str, hostaddr: Option<IpAddr>| hostaddr.map_or_else(|| host.to_owned(), |a| a.to_string());
+    let (hosts, shards) = match &pooler.node {
+        None => {
+            let hosts = config.balancers.iter().map(|b| address(&b.host, b.hostaddr)).collect();
+            let shard = |s: &'a flotilla::config::Shard| Shard {
+                name: &s.name,
+                write_port: s.write_port,
+                read_port: s.read_port,
+            };
+            (hosts, config.shards.iter().map(shard).collect())
+        }
+        // Beside a node it leads to that one alone: who gets what is the balancers' choice.
+        Some(name) => {
+            let nodes = config.shards.iter().flat_map(|shard| shard.nodes.iter().map(move |node| (shard, node)));
+            let own = nodes.into_iter().filter(|(_, node)| node.name == *name);
+            let (shard, node) = own.last().ok_or_else(|| unknown(config, "node", name))?;
+            let port = Some(node.port);
+            let shard = Shard { name: &shard.name, write_port: port, read_port: port };
+            (vec![address(&node.host, node.hostaddr)], vec![shard])
+        }
+    };
+    let hosts: Vec<String> = hosts;
+    let (settings, waits) = (&config.pgbouncer, availability::waits(config));
     template::fill(
         include_str!("pgbouncer.ini.j2"),
         &Values {
             name,
             config: text(&config.path)?,
-            shards: shards.map(|s| Shard { name: &s.name, write_port: s.write_port, read_port: s.read_port }).collect(),
+            version: version.to_string(),
+            on_node: pooler.node.is_some(),
+            prepared: Key::find("max_prepared_statements").is_some_and(|key| key.is_in(version)),
+            shards,
             hosts: hosts.join(","),
             dbname: quoted(&config.cluster.dbname),
-            address: pooler.hostaddr.map_or_else(|| pooler.host.clone(), |a| a.to_string()),
+            address: address(&pooler.host, pooler.hostaddr),
             port: pooler.port,
             verifiers: text(verifiers)?,
-            admin: POOL_ADMIN,
+            admin: &config.users.pool_admin,
             monitor: &config.users.monitor,
             tls: text(certificates.folder)?,
             authority: text(certificates.authority)?,
@@ -80,7 +107,8 @@ pub fn pgbouncer(config: &Config, name: &str) -> Result<String> {
                 max_client_conn: settings.max_client_conn,
                 default_pool_size: settings.default_pool_size,
                 server_lifetime: settings.server_lifetime,
-                server_login_retry: settings.server_login_retry,
+                server_login_retry: waits.server_login_retry,
+                query_wait_timeout: waits.query_wait_timeout,
             },
         },
     )

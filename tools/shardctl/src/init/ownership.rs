@@ -45,23 +45,10 @@ async fn share(cx: &Context, shard: &Shard) -> Result<Share> {
     let owned = if others.epoch > 1 {
         BucketSet::default()
     } else {
-        let part = division(config, shard)?;
+        let part = config.division(shard)?;
         part.iter().filter(|bucket: &Bucket| !others.claimed.contains(*bucket)).collect()
     };
     Ok(Share { owned, epoch: others.epoch })
-}
-
-/// The shard's part of the topology's division: `initial_buckets`, or an even split in file order.
-fn division(config: &Config, shard: &Shard) -> Result<BucketSet> {
-    let buckets = config.cluster.buckets;
-    if let Some(texts) = &shard.initial_buckets {
-        let ranges = texts.iter().map(|text| BucketRange::parse(text, buckets)).collect::<Result<Vec<_>>>()?;
-        return Ok(BucketSet::new(ranges));
-    }
-    let parts = u32::try_from(config.shards.len()).unwrap_or(u32::MAX);
-    let place = config.shards.iter().position(|other| other.name == shard.name);
-    // More shards than buckets leave the last ones without.
-    Ok(BucketSet::new(place.and_then(|place| BucketRange::even(buckets, parts).get(place).copied())))
 }
 
 async fn ask(cx: &Context, other: &Shard) -> Result<Others> {

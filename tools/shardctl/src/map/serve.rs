@@ -10,10 +10,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
-use flotilla::log;
-use tokio::net::TcpListener;
+use flotilla::http::{self, Door, Listening};
+use flotilla::{Context, log};
 use tokio::sync::watch;
 
 use super::export::proven;
@@ -27,18 +26,11 @@ struct Served {
 /// Serves until a signal or the deadline. Starts only with a proven map; later keeps the last one
 /// that was, since the fence catches what is stale.
 pub(super) async fn run(cx: &Context, address: SocketAddr, refresh: Duration) -> Result<()> {
-    if !address.ip().is_loopback() {
-        return Err(Error::refused(format!("{address} is not a loopback address"))
-            .hint("This server has neither TLS nor a login. Serve on 127.0.0.1 behind a proxy that has, or hand out the file of --export."));
-    }
+    let door = Door::new(address);
+    door.check("This server has neither TLS nor a login. Serve on 127.0.0.1 behind a proxy that has, or hand out the file of --export.")?;
     let (sender, receiver) = watch::channel(Arc::new(read(cx).await?));
-    let listener = TcpListener::bind(address).await.map_err(|e| {
-        Error::new(Code::Io, format!("could not listen on {address}"))
-            .source(e)
-            .hint("Is another process using the port?")
-    })?;
-    let bound = listener.local_addr().map_err(|e| Error::internal("the listener has no address").source(e))?;
-    log::say(&format!("{}: serving http://{bound}/map", cx.tool()));
+    let listening = Listening::at(door).await?;
+    log::say(&format!("{}: serving {}/map", cx.tool(), listening.url()?));
     let app = Router::new().route("/map", get(map)).route("/livez", get(async || "ok\n")).with_state(receiver);
     let refreshing = async {
         loop {
@@ -51,10 +43,8 @@ pub(super) async fn run(cx: &Context, address: SocketAddr, refresh: Duration) ->
         }
     };
     tokio::select! {
-        served = axum::serve(listener, app) => served.map_err(|e| Error::new(Code::Io, "serving failed").source(e)),
+        served = http::serve(cx, listening, app) => served,
         () = refreshing => Ok(()),
-        () = cx.stop().asked() => Ok(()),
-        () = cx.deadline_passed() => Ok(()),
     }
 }
 

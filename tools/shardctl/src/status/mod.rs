@@ -1,8 +1,10 @@
 //! `shardctl status`: the one screen to look at first.
 
+mod leadership;
 mod ledger;
 mod pools;
 mod shards;
+mod standbys;
 
 pub use self::pools::waiting;
 
@@ -20,6 +22,7 @@ pub(crate) const VERB: Verb = Verb {
     records: &[
         RecordInfo::of::<shards::ShardStatus>(),
         RecordInfo::of::<pools::PoolStatus>(),
+        RecordInfo::of::<standbys::StandbyStatus>(),
         RecordInfo::of::<ledger::LedgerRow>(),
     ],
     examples: &[
@@ -36,11 +39,13 @@ pub(crate) struct Args {
     ledger: u16,
 }
 
-/// Asks shards and poolers at the same time, then writes one line for each, and the last ledger lines.
+/// Asks shards, poolers and standby clusters at the same time, then writes one line for each, and the last
+/// ledger lines.
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
-    let (shards, pools) = tokio::join!(shards::read(cx, args.ledger), pools::read(cx));
+    let (shards, pools, standbys) = tokio::join!(shards::read(cx, args.ledger), pools::read(cx), standbys::read(cx));
     let shards = shards?;
     shards::write(cx, &shards)?;
     pools::write(cx, pools?)?;
+    standbys::write(cx, standbys?)?;
     ledger::write(cx, &shards, usize::from(args.ledger))
 }

@@ -13,6 +13,7 @@ use flotilla::record::{Line, Record};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::leadership::Leadership;
 use super::ledger::LedgerRow;
 
 /// One shard.
@@ -22,6 +23,10 @@ pub(crate) struct ShardStatus {
     leader: Option<String>,
     /// How many servers the topology gives the shard.
     nodes: Option<u32>,
+    /// Nodes that take writes: there must be one.
+    primaries: Option<Vec<String>>,
+    /// Those of them whose Patroni doesn't answer: what they acknowledge is lost when another node leads.
+    orphans: Option<Vec<String>>,
     /// How many replicas stream from the leader.
     replicas_streaming: Option<u32>,
     /// How many of them must have a commit before it is acknowledged.
@@ -58,6 +63,7 @@ pub(super) struct Answer {
     pub(super) shard: String,
     took: Duration,
     status: Result<ShardStatus>,
+    leadership: Leadership,
     pub(super) ledger: Vec<LedgerRow>,
 }
 
@@ -77,11 +83,12 @@ FROM flotilla.ownership";
 pub(super) async fn read(cx: &Context, ledger: u16) -> Result<Vec<Answer>> {
     let answers = fanout::ask(cx, cx.config()?.shards.clone(), move |shard, cx| async move {
         let began = Instant::now();
-        let (status, ledger) = match ask(&cx, &shard, ledger).await {
+        let (asked, leadership) = tokio::join!(ask(&cx, &shard, ledger), Leadership::of(&cx, &shard));
+        let (status, ledger) = match asked {
             Ok((status, ledger)) => (Ok(status), ledger),
             Err(error) => (Err(error), Vec::new()),
         };
-        Answer { shard: shard.name, took: began.elapsed(), status, ledger }
+        Answer { shard: shard.name, took: began.elapsed(), status, leadership: leadership.unwrap_or_default(), ledger }
     })
     .await;
     cx.stop().check()?;
@@ -92,9 +99,17 @@ pub(super) async fn read(cx: &Context, ledger: u16) -> Result<Vec<Answer>> {
 pub(super) fn write(cx: &Context, answers: &[Answer]) -> Result<()> {
     for answer in answers {
         let target = Some(answer.shard.clone());
-        let line = match &answer.status {
-            Ok(status) => Line::ok(target, false, status.clone(), answer.took),
-            Err(error) => Line::failed(target, error, answer.took),
+        let led = |status: ShardStatus| ShardStatus {
+            primaries: Some(answer.leadership.primaries.clone()),
+            orphans: Some(answer.leadership.orphans.clone()),
+            ..status
+        };
+        let line = match (&answer.status, answer.leadership.check(&answer.shard)) {
+            (Ok(status), Ok(())) => Line::ok(target, false, led(status.clone()), answer.took),
+            (Ok(status), Err(error)) => Line::failed(target, &error, answer.took).with_body(led(status.clone())),
+            // Who takes writes says more than that some server didn't answer.
+            (Err(_), Err(error)) => Line::failed(target, &error, answer.took).with_body(led(ShardStatus::default())),
+            (Err(error), Ok(())) => Line::failed(target, error, answer.took),
         };
         cx.output().line(&line)?;
     }

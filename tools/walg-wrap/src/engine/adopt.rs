@@ -2,6 +2,7 @@
 //! every other.
 
 use flotilla::error::{Code, Error, Result};
+use flotilla::failpoint;
 use flotilla_archive::Archive;
 use flotilla_archive::catalog::Backup;
 use flotilla_archive::codec::Codec;
@@ -54,7 +55,8 @@ pub(super) async fn adopt(archive: &Archive, backup: &Backup, size: SegmentSize,
         all.incremented = incremented;
         archive.write_sums(&Sidecar::new(&key, opened.stored, Some(opened.content), Some(system))).await?;
     }
-    // The sentinel's sums last, as the sentinel itself.
+    failpoint::hit("walg.read");
+    // The sentinel's sums last, as the sentinel itself: with them the backup is proven.
     for key in [names::metadata(&backup.name), names::sentinel(&backup.name)] {
         let (opened, ()) =
             archive.read_document(&key, |document| std::io::copy(document, &mut std::io::sink()).map(drop)).await?;
@@ -74,6 +76,7 @@ async fn part(archive: &Archive, key: &str, codec: Codec, system: u64) -> Result
     });
     let (opened, members) = read.await?;
     archive.write_sums(&Sidecar::new(key, opened.stored, Some(opened.content), Some(system))).await?;
+    failpoint::hit("walg.part");
     Ok(Adopted {
         members,
         content_bytes: opened.content.bytes,

@@ -1,6 +1,5 @@
 //! A base backup made by WAL-G on the server's own machine.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use flotilla::config::Shard;
 use flotilla::error::{Code, Error, Result};
 use flotilla::{Context, failpoint, reach};
 use flotilla_archive::backup::Control;
-use flotilla_archive::catalog::Backup;
+use flotilla_archive::catalog::{Backup, Coming};
 use flotilla_archive::names::{self, BackupName};
 use flotilla_archive::wal::{Lsn, Segment};
 use flotilla_archive::{Archive, Catalog};
@@ -95,7 +94,9 @@ fn check(started: &str, data: &str, system: u64, port: u16) -> Result<PathBuf, S
 }
 
 /// Makes a backup. It counts when its end is in the archive and every object of it was read back; until
-/// then, and when that fails, its sentinel is taken away again.
+/// then a note says that it is unproven, and when that fails, its sentinel is taken away again.
+///
+/// Failpoints: `walg.noted`, `walg.pushed`, `walg.wal`, `walg.part`, `walg.read`, `walg.sums`, `walg.proven`.
 pub(crate) async fn push(
     cx: &Context,
     archive: &Archive,
@@ -103,68 +104,79 @@ pub(crate) async fn push(
     walg: &WalG,
     wanted: &Wanted<'_>,
 ) -> Result<Pushed> {
-    let before = names(archive).await?;
+    let before = Catalog::load(archive).await?;
+    Coming::note(archive, &before, &cx.run_id().to_string()).await?;
+    failpoint::hit("walg.noted");
     let Ran { complaint, strayed } = walg.run(arguments(wanted), variables(cx, walg, wanted, source)?).await?;
     failpoint::hit("walg.pushed");
     let catalog = Catalog::load(archive).await?;
     let made: Vec<&Backup> = catalog
         .backups
         .iter()
-        .filter(|backup| !before.contains(&backup.name) && backup.sentinel.system_identifier == Some(source.system))
+        .filter(|backup| {
+            before.backup(&backup.name).is_none() && backup.sentinel.system_identifier == Some(source.system)
+        })
         .collect();
     let [backup] = made.as_slice() else {
         let what = format!("wal-g ended, and {} new backups are in the archive", made.len());
+        Coming::settle(archive).await?;
         return Err(complaint
             .unwrap_or_else(|| Error::new(Code::Mismatch, what).hint("Look at the server's log, then run it again.")));
     };
     let proven = if strayed {
         Err(Error::new(Code::WrongSystem, "wal-g asked another server than the one that is backed up"))
     } else {
-        prove(archive, source, backup, wanted).await
+        prove(archive, source, backup, wanted.wal_timeout).await
     };
     match proven {
-        Ok((adopted, wal_wait)) => Ok(Pushed {
-            name: backup.name.clone(),
-            start: backup.sentinel.start_lsn,
-            finish: backup.sentinel.finish_lsn,
-            is_delta: backup.is_delta(),
-            members: adopted.members,
-            incremented: adopted.incremented,
-            parts: adopted.parts,
-            content_bytes: adopted.content_bytes,
-            stored_bytes: adopted.stored_bytes,
-            wal_wait,
-            warning: complaint.map(|error| format!("the backup is sound, and wal-g complained: {}", error.message())),
-        }),
+        Ok((adopted, wal_wait)) => {
+            // With its sums it is proven, whatever the note says.
+            if let Err(error) = Coming::settle(archive).await {
+                tracing::warn!("the note of a backup that was coming stays until the next push: {error}");
+            }
+            failpoint::hit("walg.proven");
+            let complaint = complaint.as_ref().map(Error::message);
+            Ok(Pushed {
+                name: backup.name.clone(),
+                start: backup.sentinel.start_lsn,
+                finish: backup.sentinel.finish_lsn,
+                is_delta: backup.is_delta(),
+                members: adopted.members,
+                incremented: adopted.incremented,
+                parts: adopted.parts,
+                content_bytes: adopted.content_bytes,
+                stored_bytes: adopted.stored_bytes,
+                wal_wait,
+                warning: complaint.map(|said| format!("the backup is sound, and wal-g complained: {said}")),
+            })
+        }
         Err(error) => {
             let sentinel = names::sentinel(&backup.name);
             archive.store().delete([sentinel.as_str()]).await?;
+            Coming::settle(archive).await?;
             Err(error.within(format!("{} is not sound, and is no longer listed", backup.name)))
         }
     }
 }
 
-async fn prove(
+/// Proves a backup: its WAL is in the archive, and all of it can be read. Then it gets its sums.
+pub(super) async fn prove(
     archive: &Archive,
     source: &Source,
     backup: &Backup,
-    wanted: &Wanted<'_>,
+    wal_timeout: Duration,
 ) -> Result<(Adopted, Duration)> {
     let began = tokio::time::Instant::now();
     source.switch_wal().await?;
     let size = source.segment_size;
     let first = Segment::containing(backup.timeline(), backup.sentinel.start_lsn, size);
     let last = Segment::ending_at(backup.timeline(), backup.sentinel.finish_lsn, size);
-    wal::arrived(archive, source, first, last, wanted.wal_timeout).await?;
+    wal::arrived(archive, source, first, last, wal_timeout).await?;
     let arrival = began.elapsed();
     failpoint::hit("walg.wal");
     let adopted = adopt(archive, backup, size, source.system).await?;
     failpoint::hit("walg.sums");
     Ok((adopted, arrival))
-}
-
-async fn names(archive: &Archive) -> Result<BTreeSet<BackupName>> {
-    Ok(Catalog::load(archive).await?.backups.into_iter().map(|backup| backup.name).collect())
 }
 
 fn arguments(wanted: &Wanted<'_>) -> Vec<String> {

@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use flotilla::config::{ArchiveStore, Compression, StoreUrl};
+use flotilla::config::{ArchiveStore, Compression, KeyTransform, StoreUrl};
 use flotilla::error::{Error, Result};
 use flotilla::{Context, env};
 use flotilla_archive::Archive;
-use flotilla_archive::crypt::{Decrypting, Key, KeyTransform};
+use flotilla_archive::crypt::{Decrypting, Key};
 use secrecy::ExposeSecret as _;
 
 use crate::program::Program;
@@ -15,6 +15,10 @@ use crate::spool::Spool;
 
 /// What it says when it can't reach the server that it was told, and tries another.
 const STRAYED: &str = "trying localhost";
+
+/// What WAL-G gets when this process dies: one that lived on would finish its backup when nobody waits for
+/// it any more.
+const AT_DEATH: &str = "KILL";
 
 /// How a run ended.
 pub(crate) struct Ran {
@@ -56,7 +60,7 @@ impl WalG {
             && let Some(path) = settings.key_path()
         {
             variables.push(("WALG_LIBSODIUM_KEY_PATH", path.into()));
-            variables.push(("WALG_LIBSODIUM_KEY_TRANSFORM", "none".into()));
+            variables.push(("WALG_LIBSODIUM_KEY_TRANSFORM", settings.key_transform.name().into()));
         }
         variables.extend(place(store, archive).await?);
         Ok(Self { program, variables, home })
@@ -78,7 +82,7 @@ impl WalG {
             ("WALG_COMPRESSION_METHOD", "lz4".into()),
         ];
         let args = ["st".into(), "put".into(), file.display().to_string(), "probe".to_owned()];
-        let run = Program::launch(super::WAL_G, &self.program, variables, args);
+        let run = Program::launch(super::WAL_G, &self.program, AT_DEATH, variables, args);
         let ran = match run {
             Ok(run) => run.finish().await,
             Err(error) => Err(error),
@@ -108,7 +112,7 @@ impl WalG {
         more: impl IntoIterator<Item = (&'static str, OsString)>,
     ) -> Result<Ran> {
         let variables: Vec<_> = self.variables.iter().cloned().chain(more).collect();
-        match Program::launch(super::WAL_G, &self.program, variables, args)?.finish().await {
+        match Program::launch(super::WAL_G, &self.program, AT_DEATH, variables, args)?.finish().await {
             Ok((_, said)) => Ok(Ran { complaint: None, strayed: said.iter().any(|line| line.contains(STRAYED)) }),
             Err(error) => {
                 let strayed = error.causes().iter().any(|cause| cause.contains(STRAYED));

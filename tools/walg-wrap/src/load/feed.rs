@@ -23,9 +23,9 @@ const LOOKS: usize = 500;
 /// Unpacks the small files into the folder, and makes a pipe for each large one.
 pub(super) async fn lay_out(archive: &Archive, dump: &FinishedDump, folder: &Path) -> Result<()> {
     for number in 1..=dump.dump.parts {
-        let key = dump.name.part(number, dump.codec());
+        let key = dump.name.part(number, dump.dump.packing());
         let folder = folder.to_owned();
-        let read = archive.read(&key, dump.codec(), move |content| {
+        let read = archive.unpack(&key, dump.dump.packing(), move |content| {
             read_members(content, &mut |member, content| {
                 if member.kind != Kind::File || !is_plain(&member.name) {
                     let what = format!("a member called {:?} is no file of pg_dump", member.name);
@@ -113,10 +113,10 @@ impl Feed {
 
     fn flow(&mut self, file: &str, mut pipe: File) {
         self.waiting.remove(file);
-        let (archive, codec, broken) = (self.archive.clone(), self.dump.codec(), Arc::clone(&self.broken));
+        let (archive, codec, broken) = (self.archive.clone(), self.dump.dump.packing(), Arc::clone(&self.broken));
         let key = self.dump.name.file(file, codec);
         self.flowing.spawn(async move {
-            let read = archive.read(&key, codec, move |content| {
+            let read = archive.unpack(&key, codec, move |content| {
                 let passed = io::copy(content, &mut pipe);
                 if passed.is_err() {
                     broken.lock().unwrap_or_else(PoisonError::into_inner).push(pipe);

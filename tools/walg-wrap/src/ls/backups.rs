@@ -6,7 +6,7 @@ use flotilla::Result;
 use flotilla::clock::rfc3339;
 use flotilla::record::Record;
 use flotilla_archive::archive::Pin;
-use flotilla_archive::catalog::Backup;
+use flotilla_archive::catalog::{Backup, Broken};
 use flotilla_archive::names::{self, BackupName, Object};
 use flotilla_archive::store::{Entry, Listing, Meta};
 use flotilla_archive::verify::Remembered;
@@ -24,6 +24,8 @@ pub(crate) enum State {
     Finished,
     /// It has no sentinel: it is being made or deleted, or was given up.
     Unfinished,
+    /// WAL-G made it, or what it stands on, for a push that was cut off or is at work: nobody has read it back.
+    Unproven,
     /// What it stands on isn't there, or doesn't fit.
     Broken,
     /// Its documents can't be understood.
@@ -162,6 +164,7 @@ fn finished(
     let chain = catalog.chain(backup);
     let (state, reason) = match (&chain, foreign) {
         (_, Some(of)) => (State::Foreign, Some(format!("it is of system {of}"))),
+        (Err(broken @ Broken::Unproven(_)), None) => (State::Unproven, Some(broken.to_string())),
         (Err(broken), None) => (State::Broken, Some(broken.to_string())),
         (Ok(_), None) => (State::Finished, None),
     };

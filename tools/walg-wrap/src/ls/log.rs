@@ -6,7 +6,7 @@ use flotilla::clock::rfc3339;
 use flotilla::record::Record;
 use flotilla_archive::Catalog;
 use flotilla_archive::catalog::WalObject;
-use flotilla_archive::wal::{Segment, Timeline, WalFile};
+use flotilla_archive::wal::{Segment, Timeline};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -72,11 +72,9 @@ impl ListedWal {
 
 /// The ranges and gaps of every timeline, in order.
 pub(crate) fn ranges(catalog: &Catalog) -> Vec<ListedWal> {
-    let mut timelines: BTreeMap<Timeline, Vec<(Segment, &WalObject)>> = BTreeMap::new();
-    for (file, object) in &catalog.wal {
-        if let WalFile::Segment(segment) = file {
-            timelines.entry(segment.timeline).or_default().push((*segment, object));
-        }
+    let mut timelines: BTreeMap<Timeline, Vec<(Segment, WalObject)>> = BTreeMap::new();
+    for (segment, object) in catalog.wal.segments() {
+        timelines.entry(segment.timeline).or_default().push((segment, object));
     }
     let starts = |permanent: bool| {
         let backups = catalog.backups.iter().filter(move |backup| backup.is_permanent() == permanent);

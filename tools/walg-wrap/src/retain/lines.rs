@@ -6,6 +6,8 @@ use flotilla::error::Result;
 use flotilla::record::{Line, Record, Status};
 use flotilla::target::Target;
 use flotilla::{Context, clock};
+use flotilla_archive::names::DumpName;
+use flotilla_archive::objects::KeyMap;
 use flotilla_archive::retention::{Gone, Plan, Step, WalGone};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,16 +21,16 @@ pub(crate) struct RetentionLine {
     store: Option<String>,
     /// `keep` or `delete`.
     action: Option<&'static str>,
-    /// What it is: `full`, `delta`, `unfinished`, `wal`, `sums` or `unknown`.
+    /// What it is: `full`, `delta`, `dump`, `unfinished`, `unfinished_dump`, `wal`, `sums` or `unknown`.
     kind: Option<&'static str>,
-    /// The backup, the first file of the WAL, or the object's key.
+    /// The backup or dump, the first file of the WAL, or the object's key.
     object: Option<String>,
     /// The last file of the WAL, of several.
     last_object: Option<String>,
-    /// Why: of what stays `count`, `window`, `minimum_redundancy`, `newest`, `permanent`, `underway`,
-    /// `unreadable`, `broken` or `unknown`; of what goes `policy`, `unfinished`, `unneeded` or `leftover`.
+    /// Why: of what stays `no_rule`, `count`, `window`, `minimum_redundancy`, `newest`, `permanent`, `underway`,
+    /// `unproven`, `unreadable`, `broken` or `unknown`; of what goes `policy`, `unfinished`, `unneeded` or `leftover`.
     reason: Option<&'static str>,
-    /// When a backup ended, UTC.
+    /// When a backup or dump ended, UTC.
     finished_at: Option<String>,
     /// Objects that go.
     objects: Option<u64>,
@@ -74,6 +76,17 @@ impl<'a> Lines<'a> {
             };
             self.write(status, false, body)?;
         }
+        for kept in &plan.kept_dumps {
+            let body = RetentionLine {
+                action: Some("keep"),
+                kind: Some("dump"),
+                object: Some(kept.name.to_string()),
+                reason: Some(kept.reason.name()),
+                finished_at: kept.finished.map(clock::rfc3339),
+                ..RetentionLine::default()
+            };
+            self.write(status, false, body)?;
+        }
         for (key, bytes) in &plan.unknown {
             let body = RetentionLine {
                 action: Some("keep"),
@@ -96,6 +109,12 @@ impl<'a> Lines<'a> {
         for gone in plan.groups.iter().flat_map(|group| &group.backups) {
             self.write(Status::Planned, false, backup(gone))?;
         }
+        for gone in &plan.dump_garbage {
+            self.write(Status::Planned, false, unfinished_dump(gone))?;
+        }
+        for gone in &plan.dumps {
+            self.write(Status::Planned, false, dump(gone))?;
+        }
         for gone in &plan.wal {
             self.write(Status::Planned, false, wal(gone))?;
         }
@@ -108,6 +127,8 @@ impl<'a> Lines<'a> {
             Step::Planned(plan) => self.kept(plan, Status::Ok),
             Step::Backup(gone) => self.write(Status::Ok, true, backup(gone)),
             Step::Garbage(gone) => self.write(Status::Ok, true, unfinished(gone)),
+            Step::Dump(gone) => self.write(Status::Ok, true, dump(gone)),
+            Step::DumpGarbage(gone) => self.write(Status::Ok, true, unfinished_dump(gone)),
             Step::Wal(gone) => self.write(Status::Ok, true, wal(gone)),
             Step::Sums(gone) => self.write(Status::Ok, true, sums(gone)),
             Step::Spared(group) => group.backups.iter().try_for_each(|gone| {
@@ -118,12 +139,12 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn backup(gone: &Gone) -> RetentionLine {
+fn deleted<N: ToString>(gone: &Gone<N>, kind: &'static str, reason: &'static str) -> RetentionLine {
     RetentionLine {
         action: Some("delete"),
-        kind: Some(if gone.name.parent_digits().is_some() { "delta" } else { "full" }),
+        kind: Some(kind),
         object: Some(gone.name.to_string()),
-        reason: Some("policy"),
+        reason: Some(reason),
         finished_at: gone.finished.map(clock::rfc3339),
         objects: Some(gone.keys.len() as u64),
         bytes: Some(gone.bytes),
@@ -131,8 +152,20 @@ fn backup(gone: &Gone) -> RetentionLine {
     }
 }
 
+fn backup(gone: &Gone) -> RetentionLine {
+    deleted(gone, if gone.name.parent_digits().is_some() { "delta" } else { "full" }, "policy")
+}
+
 fn unfinished(gone: &Gone) -> RetentionLine {
-    RetentionLine { kind: Some("unfinished"), reason: Some("unfinished"), ..backup(gone) }
+    deleted(gone, "unfinished", "unfinished")
+}
+
+fn dump(gone: &Gone<DumpName>) -> RetentionLine {
+    deleted(gone, "dump", "policy")
+}
+
+fn unfinished_dump(gone: &Gone<DumpName>) -> RetentionLine {
+    deleted(gone, "unfinished_dump", "unfinished")
 }
 
 fn wal(gone: &WalGone) -> RetentionLine {
@@ -148,15 +181,21 @@ fn wal(gone: &WalGone) -> RetentionLine {
     }
 }
 
-fn sums(gone: &[(String, u64)]) -> RetentionLine {
+fn sums(gone: &KeyMap<u64>) -> RetentionLine {
+    let (mut first, mut last, mut bytes) = (None, None, 0);
+    for (key, size) in gone.iter() {
+        bytes += size;
+        first.get_or_insert_with(|| key.clone());
+        last = Some(key);
+    }
     RetentionLine {
         action: Some("delete"),
         kind: Some("sums"),
-        object: gone.first().map(|(key, _)| key.clone()),
-        last_object: gone.last().map(|(key, _)| key.clone()),
+        object: first,
+        last_object: last,
         reason: Some("leftover"),
         objects: Some(gone.len() as u64),
-        bytes: Some(gone.iter().map(|(_, bytes)| bytes).sum()),
+        bytes: Some(bytes),
         ..RetentionLine::default()
     }
 }

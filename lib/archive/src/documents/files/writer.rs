@@ -41,7 +41,7 @@ impl<W: Write> FilesWriter<W> {
     }
 
     /// A part and its members.
-    pub fn part<'a>(&mut self, part: &str, members: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+    pub fn part(&mut self, part: &str, members: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
         self.enter(Section::Parts)?;
         self.key(part)?;
         self.sink.write_all(b"[")?;
@@ -49,7 +49,7 @@ impl<W: Write> FilesWriter<W> {
             if number > 0 {
                 self.sink.write_all(b",")?;
             }
-            serde_json::to_writer(&mut self.sink, member)?;
+            serde_json::to_writer(&mut self.sink, member.as_ref())?;
         }
         self.sink.write_all(b"]")
     }
