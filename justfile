@@ -36,10 +36,10 @@ docs-check:
 
 # Write man pages, completions, schemas and the tables of docs/contract.md.
 gen:
-    cargo run --release --locked --quiet -p flotilla-man
+    cargo run --release --locked --quiet --bin flotilla-man
 
 gen-check:
-    cargo run --release --locked --quiet -p flotilla-man -- --check
+    cargo run --release --locked --quiet --bin flotilla-man -- --check
     mandoc -Tlint -Wwarning man/out/*.[157]
 
 # All tests, as CI runs them.
@@ -53,4 +53,4 @@ fuzz *ARGS:
 # Ratios measured side by side.
 bench:
     cargo build --release --locked --workspace --bins
-    cargo run --release --locked -p flotilla-tests --bin bench
+    cargo run --release --locked --bin bench

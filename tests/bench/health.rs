@@ -74,7 +74,8 @@ impl Serving {
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stderr.take().context("standard error")?).lines();
-        let said = lines.map_while(Result::ok).find_map(|line| line.split_once("serving http://").map(|(_, a)| a.to_owned()));
+        let said =
+            lines.map_while(Result::ok).find_map(|line| line.split_once("serving http://").map(|(_, a)| a.to_owned()));
         Ok(Self { child, address: said.context("the server didn't start")? })
     }
 

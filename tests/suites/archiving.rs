@@ -42,8 +42,9 @@ fn fetch(fleet: &Fleet, whom: &str, file: &str) -> Run {
 
 /// The name of a segment that is complete, and its path.
 fn segment(fleet: &Fleet) -> (String, PathBuf) {
-    let name = fleet.psql(0, "SELECT pg_walfile_name(pg_current_wal_lsn())");
+    // First, for right after a switch the current position still counts to the segment before.
     fleet.psql(0, "CREATE TABLE IF NOT EXISTS filler (n int); INSERT INTO filler SELECT generate_series(1, 1000)");
+    let name = fleet.psql(0, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
     fleet.psql(0, "SELECT pg_switch_wal()");
     let path = fleet.primary(0).data().join("pg_wal").join(&name);
     (name, path)

@@ -17,8 +17,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use flotilla_tests::Fleet;
 
-use rows::{ROWS, Row};
 pub(crate) use rows::{ALERT_INPUT, pools, registry};
+use rows::{ROWS, Row};
 
 /// Two shards, set up, with a table of the application's and a topology that has poolers.
 fn fleet() -> Fleet {

@@ -52,7 +52,10 @@ fn a_webhook_hears_of_it_once_and_of_its_end_once() {
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0]["version"], &told[0]["status"]), (&"4".into(), &"firing".into()));
     let first = &told[0]["alerts"][0];
-    assert_eq!((&first["labels"]["alertname"], &first["labels"]["severity"]), (&"flotilla_postgresql_commit".into(), &"critical".into()));
+    assert_eq!(
+        (&first["labels"]["alertname"], &first["labels"]["severity"]),
+        (&"flotilla_postgresql_commit".into(), &"critical".into())
+    );
     assert!(events(&see(GOOD)).is_empty(), "once well may be luck");
     assert_eq!(events(&see(GOOD)), ["resolved"]);
     let told = hook.take();
@@ -114,7 +117,10 @@ fn a_command_gets_a_subject_and_a_text() {
 fn silence_is_kept_and_its_end_is_heard() {
     let (sandbox, hook) = (sandbox(), Recorder::new());
     let silence = |until: &str| {
-        sandbox.file("silences.toml", format!("[[silence]]\nshard = \"s0\"\nuntil = \"{until}\"\nreason = \"new disks\"\n"));
+        sandbox.file(
+            "silences.toml",
+            format!("[[silence]]\nshard = \"s0\"\nuntil = \"{until}\"\nreason = \"new disks\"\n"),
+        );
     };
     silence("2999-01-01T00:00:00Z");
     let args = ["--failures", "1", "--webhook", hook.url(), "--silence-file", "silences.toml"];
@@ -150,10 +156,13 @@ fn bad_input_and_nobody_to_tell_touch_nothing() {
     let sandbox = sandbox();
     let state = sandbox.path().join("state/flotilla/alerts.json");
     alert(&sandbox, &[], &probed("s0-a", BAD)).run().code_is(2).says("nobody is to be told").says("--webhook");
-    for (input, says) in [("{\"schema\":\"migrate.result/1\"}\n", "line 1: its schema is \"migrate.result/1\""), ("horse\n", "line 1: ")] {
+    for (input, says) in
+        [("{\"schema\":\"migrate.result/1\"}\n", "line 1: its schema is \"migrate.result/1\""), ("horse\n", "line 1: ")]
+    {
         alert(&sandbox, &["--command", "true"], input).run().code_is(2).says(says).says("hint: ");
     }
-    let dry = sandbox.tool("healthcheck", ["alert", "--dry-run", "--failures", "1"]).stdin(probed("s0-a", BAD)).run().ok();
+    let dry =
+        sandbox.tool("healthcheck", ["alert", "--dry-run", "--failures", "1"]).stdin(probed("s0-a", BAD)).run().ok();
     assert_eq!(dry.lines()[0]["status"], "planned");
     assert!(!state.exists(), "nothing was remembered");
     sandbox.file("state/flotilla/alerts.json", "{");
@@ -176,10 +185,15 @@ fn alertmanager_knows_what_fires_and_what_is_over() {
         .log(&fleet.path().join("alertmanager.log"));
     let _alertmanager = fleet.spawn(&program);
     let url = format!("http://127.0.0.1:{port}");
-    let get = |fleet: &Fleet, path: &str| fleet.script(r#"exec curl -sf --noproxy '*' "$0""#).args([format!("{url}{path}")]).run();
+    let get = |fleet: &Fleet, path: &str| {
+        fleet.script(r#"exec curl -sf --noproxy '*' "$0""#).args([format!("{url}{path}")]).run()
+    };
     until("Alertmanager is ready", || (get(&fleet, "/-/ready").code() == Some(0)).then_some(()));
-    let known = |fleet: &Fleet| -> Vec<Value> { serde_json::from_str(&get(fleet, "/api/v2/alerts?active=true").stdout).unwrap() };
-    let script = "healthcheck probe --component postgresql | healthcheck alert --failures 2 --from fail --alertmanager \"$0\"";
+    let known = |fleet: &Fleet| -> Vec<Value> {
+        serde_json::from_str(&get(fleet, "/api/v2/alerts?active=true").stdout).unwrap()
+    };
+    let script =
+        "healthcheck probe --component postgresql | healthcheck alert --failures 2 --from fail --alertmanager \"$0\"";
     let run = |fleet: &Fleet| fleet.script(script).args([&url]).run();
     run(&fleet).ok();
     fleet.shards[0].nodes[1].server.stop(Shutdown::Kill).unwrap();

@@ -268,6 +268,7 @@ pub(super) const ROWS: &[Row] = &[
         tool: "healthcheck",
         verb: "serve",
         args: &["--listen", "127.0.0.1:0", "--deadline", "300ms"],
+        apart: true,
         ..ROW
     },
     Row {

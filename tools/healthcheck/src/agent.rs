@@ -82,7 +82,9 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     // A file that can't be read is seen now rather than at the first question.
     Silences::read(args.silence_file.as_deref())?;
     let listener = TcpListener::bind(args.listen).await.map_err(|e| {
-        Error::new(Code::Io, format!("could not listen on {}", args.listen)).source(e).hint("Is another process using the port?")
+        Error::new(Code::Io, format!("could not listen on {}", args.listen))
+            .source(e)
+            .hint("Is another process using the port?")
     })?;
     let address = listener.local_addr().map_err(|e| Error::internal("the listener has no address").source(e))?;
     let limit = args.timeout.unwrap_or(Duration::from_millis(config.health.timeout_ms));

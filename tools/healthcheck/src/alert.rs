@@ -170,7 +170,13 @@ async fn deliver(cx: &Context, receiver: &Receiver, state: &mut State, keep: Dur
 }
 
 fn receivers(cx: &Context, args: &Args) -> Result<Vec<Receiver>> {
-    let all = Receiver::all(cx, &args.alertmanager, &args.webhook, args.command.as_deref(), args.receiver_token_file.as_deref())?;
+    let all = Receiver::all(
+        cx,
+        &args.alertmanager,
+        &args.webhook,
+        args.command.as_deref(),
+        args.receiver_token_file.as_deref(),
+    )?;
     if all.is_empty() && !cx.global().dry_run {
         return Err(Error::usage("nobody is to be told; nothing was touched")
             .hint("Give --alertmanager URL, --webhook URL or --command COMMAND, or --dry-run to look only."));

@@ -55,7 +55,8 @@ impl Silences {
 
     /// Whether an alert is to be kept quiet now.
     pub(crate) fn cover(&self, about: About<'_>) -> bool {
-        let is = |wanted: &Option<String>, given: Option<&str>| wanted.as_deref().is_none_or(|wanted| given == Some(wanted));
+        let is =
+            |wanted: &Option<String>, given: Option<&str>| wanted.as_deref().is_none_or(|wanted| given == Some(wanted));
         self.now().any(|one| {
             is(&one.component, Some(about.component))
                 && is(&one.instance, Some(about.instance))
@@ -94,6 +95,9 @@ mod tests {
         assert!(silences.cover(about("s1-a", "s1", "lag_bytes")));
         assert!(!silences.cover(about("s1-a", "s1", "up")));
         assert!(silences.cover_node("s0", "s0-b") && !silences.cover_node("s1", "s1-a"));
-        assert!(toml::from_str::<Silences>("[[silence]]\nuntil = '2999-01-01T00:00:00Z'\n").is_err(), "a reason is asked for");
+        assert!(
+            toml::from_str::<Silences>("[[silence]]\nuntil = '2999-01-01T00:00:00Z'\n").is_err(),
+            "a reason is asked for"
+        );
     }
 }

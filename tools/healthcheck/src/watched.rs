@@ -53,7 +53,10 @@ impl Watched {
                 return Arc::clone(&kept.report);
             }
             let mut old = Report::clone(&kept.report);
-            old.checks.insert(0, Check::unknown("fresh", "it was not asked for too long").hint("This is a bug; restart healthcheck."));
+            old.checks.insert(
+                0,
+                Check::unknown("fresh", "it was not asked for too long").hint("This is a bug; restart healthcheck."),
+            );
             Arc::new(old)
         };
         self.lock().values().map(one).collect()
@@ -83,7 +86,12 @@ pub(crate) struct Watching {
 
 impl Watching {
     /// Begins.
-    pub(crate) fn begin(cx: &Context, jobs: Vec<Job>, limit: Duration, interval: Duration) -> Result<(Self, Arc<Watched>)> {
+    pub(crate) fn begin(
+        cx: &Context,
+        jobs: Vec<Job>,
+        limit: Duration,
+        interval: Duration,
+    ) -> Result<(Self, Arc<Watched>)> {
         let tools = Tools::new(cx, limit)?;
         let settings = Arc::new(cx.config()?.health.clone());
         let watched = Arc::new(Watched::new(jobs.iter().filter(|job| job.wanted).count()));

@@ -9,8 +9,12 @@ use clap::parser::ValueSource;
 use crate::error::{Code, Error, Result};
 use crate::verb::Verb;
 
-/// Writes the JSON Schema of each of the verb's records.
+/// Writes the JSON Schema of each of the verb's records. One that writes none has no schema either.
 pub(super) fn print(verb: &Verb) -> Result<()> {
+    if verb.records.is_empty() {
+        return Err(Error::usage(format!("{} writes no lines, so there is no schema", verb.name))
+            .hint("What it does instead: -h."));
+    }
     let mut text = String::new();
     for record in verb.records {
         let schema = serde_json::to_string_pretty(&record.schema());

@@ -47,7 +47,10 @@ pub(super) fn observations(text: &str) -> Result<Vec<Observation>> {
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = format!("line {}", at + 1);
         let probed: Probed = serde_json::from_str(line).map_err(|e| {
-            Error::input("not a line of healthcheck probe").within(&place).source(e).hint("Pipe in what `healthcheck probe` writes.")
+            Error::input("not a line of healthcheck probe")
+                .within(&place)
+                .source(e)
+                .hint("Pipe in what `healthcheck probe` writes.")
         })?;
         if probed.schema.as_deref() != Some(SCHEMA) {
             let schema = probed.schema.as_deref().unwrap_or("none");
@@ -55,7 +58,9 @@ pub(super) fn observations(text: &str) -> Result<Vec<Observation>> {
                 .within(&place)
                 .hint("Pipe in what `healthcheck probe` of this release writes."));
         }
-        let (Some(component), Some(instance), Some(checks)) = (probed.component, probed.instance, probed.checks) else { continue };
+        let (Some(component), Some(instance), Some(checks)) = (probed.component, probed.instance, probed.checks) else {
+            continue;
+        };
         let answered = checks.iter().any(|check| check.check == "up" && check.status == Health::Pass);
         seen.push(Observation { target: probed.target, component, instance, shard: probed.shard, checks, answered });
     }

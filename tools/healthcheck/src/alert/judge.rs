@@ -51,7 +51,9 @@ pub(super) fn take(state: &mut State, seen: &[Observation], patience: &Patience,
             let gone: Vec<String> = state
                 .alerts
                 .iter()
-                .filter(|(key, alert)| alert.component == one.component && alert.instance == one.instance && !looked_at.contains(*key))
+                .filter(|(key, alert)| {
+                    alert.component == one.component && alert.instance == one.instance && !looked_at.contains(*key)
+                })
                 .map(|(key, _)| key.clone())
                 .collect();
             gone.iter().for_each(|key| good(state, key, patience, now));

@@ -42,7 +42,9 @@ fn is_over(alert: &Alert) -> bool {
 
 /// The body of `POST /api/v2/alerts`. An alert that nobody repeats is over after `keep`: who repeats it may have died.
 pub(super) fn alertmanager(cluster: &str, alerts: &[&Alert], keep: Duration) -> Value {
-    let until = |alert: &Alert| -> DateTime<Utc> { alert.ended.filter(|_| is_over(alert)).unwrap_or_else(|| clock::now() + keep) };
+    let until = |alert: &Alert| -> DateTime<Utc> {
+        alert.ended.filter(|_| is_over(alert)).unwrap_or_else(|| clock::now() + keep)
+    };
     let one = |alert: &&Alert| {
         json!({
             "labels": labels(cluster, alert),

@@ -12,9 +12,9 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+use super::judge::Stage;
 use super::payload;
 use super::state::{Alert, State};
-use super::judge::Stage;
 
 /// How long one attempt may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -45,11 +45,14 @@ impl Receiver {
             for url in alertmanagers.iter().chain(webhooks) {
                 if !(url.starts_with("http://") || url.starts_with("https://")) || url.contains('@') {
                     return Err(Error::usage(format!("{url:?} is not the URL of a receiver; nothing was touched"))
-                        .hint("Write it as http://HOST:PORT or https://HOST; a token comes from --receiver-token-file."));
+                        .hint(
+                            "Write it as http://HOST:PORT or https://HOST; a token comes from --receiver-token-file.",
+                        ));
                 }
             }
             let client = Client::of(cx.config()?, None, LIMIT)?;
-            let manager = |url: &String| Self::Alertmanager { url: url.clone(), client: client.clone(), token: token.clone() };
+            let manager =
+                |url: &String| Self::Alertmanager { url: url.clone(), client: client.clone(), token: token.clone() };
             let hook = |url: &String| Self::Webhook { url: url.clone(), client: client.clone(), token: token.clone() };
             all.extend(alertmanagers.iter().map(manager));
             all.extend(webhooks.iter().map(hook));
@@ -76,7 +79,9 @@ impl Receiver {
         let owed: Vec<&Alert> = state.alerts.values().filter(is_owed).collect();
         match self {
             Self::Alertmanager { url, client, token } => {
-                let goes_on = |alert: &&Alert| (alert.stage == Stage::Firing && alert.told.is_some() && !alert.silenced) || is_owed(alert);
+                let goes_on = |alert: &&Alert| {
+                    (alert.stage == Stage::Firing && alert.told.is_some() && !alert.silenced) || is_owed(alert)
+                };
                 let all: Vec<&Alert> = state.alerts.values().filter(goes_on).collect();
                 if all.is_empty() {
                     return Ok(());

@@ -18,7 +18,8 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// journal and the shards' ledgers.
 pub(super) async fn shards(cx: &Context, state: &State, within: Duration) -> BTreeSet<String> {
     let begins = |alert: &&super::state::Alert| alert.stage == Stage::Firing;
-    let named: BTreeSet<String> = state.alerts.values().filter(begins).filter_map(|alert| alert.shard.clone()).collect();
+    let named: BTreeSet<String> =
+        state.alerts.values().filter(begins).filter_map(|alert| alert.shard.clone()).collect();
     if named.is_empty() || within.is_zero() {
         return BTreeSet::new();
     }
@@ -38,7 +39,8 @@ fn by_journal(since: DateTime<Utc>) -> BTreeSet<String> {
     let lines = journal::recent().unwrap_or_default();
     let is_act = |line: &&serde_json::Value| {
         let at = line["at"].as_str().and_then(|at| at.parse::<DateTime<Utc>>().ok());
-        ACTS.iter().any(|(tool, verb)| line["tool"] == *tool && line["verb"] == *verb) && at.is_some_and(|at| at >= since)
+        ACTS.iter().any(|(tool, verb)| line["tool"] == *tool && line["verb"] == *verb)
+            && at.is_some_and(|at| at >= since)
     };
     lines.iter().filter(is_act).filter_map(|line| line["target"].as_str().map(str::to_owned)).collect()
 }

@@ -43,7 +43,11 @@ struct Thing {
 
 impl Made {
     /// What there is, made anew by this where it has to be: its content, its status, its age.
-    pub(super) fn get(&self, watched: &Watched, make: impl FnOnce(&[Arc<Report>]) -> (Bytes, u16)) -> (Bytes, u16, Duration) {
+    pub(super) fn get(
+        &self,
+        watched: &Watched,
+        make: impl FnOnce(&[Arc<Report>]) -> (Bytes, u16),
+    ) -> (Bytes, u16, Duration) {
         // Held while it is made: whoever comes meanwhile takes the same.
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let version = *watched.version().borrow();

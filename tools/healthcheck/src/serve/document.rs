@@ -104,7 +104,11 @@ pub(super) async fn all(State(app): State<Arc<App>>) -> Response {
 /// One component.
 pub(super) async fn one(State(app): State<Arc<App>>, Path(component): Path<String>) -> Response {
     if !names().contains(&component.as_str()) {
-        return (StatusCode::NOT_FOUND, format!("there is no component of that name; there are {}\n", names().join(", "))).into_response();
+        return (
+            StatusCode::NOT_FOUND,
+            format!("there is no component of that name; there are {}\n", names().join(", ")),
+        )
+            .into_response();
     }
     let mut reports = app.watched.reports();
     reports.retain(|report| report.component == component);
@@ -136,7 +140,10 @@ fn document(cluster: &str, reports: &[Arc<Report>], health: Health) -> Document 
         for check in &report.checks {
             let said = check.message.iter().chain(&check.hint).cloned().collect::<Vec<_>>().join(". ");
             let measurement = Measurement {
-                component_id: check.of.as_ref().map_or_else(|| report.instance.name.clone(), |of| format!("{}/{of}", report.instance.name)),
+                component_id: check
+                    .of
+                    .as_ref()
+                    .map_or_else(|| report.instance.name.clone(), |of| format!("{}/{of}", report.instance.name)),
                 component_type: kind(report.component),
                 observed_value: check.observed.clone(),
                 observed_unit: check.unit.filter(|unit| !unit.is_empty()),
@@ -149,7 +156,8 @@ fn document(cluster: &str, reports: &[Arc<Report>], health: Health) -> Document 
             checks.entry(format!("{}:{}", report.component, check.check)).or_default().push(measurement);
         }
     }
-    let bad = |report: &Arc<Report>| Some(format!("{} {}: {}", report.component, report.instance.name, report.summary()?));
+    let bad =
+        |report: &Arc<Report>| Some(format!("{} {}: {}", report.component, report.instance.name, report.summary()?));
     let output = reports.iter().filter_map(bad).collect::<Vec<_>>().join("\n");
     Document {
         status: health.into(),

@@ -78,14 +78,26 @@ fn conventional(families: &mut Families, report: &Report, instance: &str, shard:
             }
             for check in named("slot_active") {
                 let slot = check.of.as_deref().unwrap_or_default();
-                families.add("pg_replication_slots_active", &[("shard", shard), ("node", instance), ("slot_name", slot)], check.value().unwrap_or(0.0));
+                families.add(
+                    "pg_replication_slots_active",
+                    &[("shard", shard), ("node", instance), ("slot_name", slot)],
+                    check.value().unwrap_or(0.0),
+                );
             }
         }
         "patroni" => {
-            families.add("patroni_postgres_running", &labels, is(first("state").is_some_and(|check| check.status == Health::Pass)));
+            families.add(
+                "patroni_postgres_running",
+                &labels,
+                is(first("state").is_some_and(|check| check.status == Health::Pass)),
+            );
             families.add("patroni_primary", &labels, is(report.role.as_deref() == Some("primary")));
             families.add("patroni_replica", &labels, is(report.role.as_deref() == Some("replica")));
-            for (name, check) in [("patroni_is_paused", "failover"), ("patroni_pending_restart", "settings"), ("patroni_cluster_unlocked", "leader")] {
+            for (name, check) in [
+                ("patroni_is_paused", "failover"),
+                ("patroni_pending_restart", "settings"),
+                ("patroni_cluster_unlocked", "leader"),
+            ] {
                 if let Some(check) = first(check) {
                     families.add(name, &labels, is(check.status > Health::Pass));
                 }
@@ -100,7 +112,11 @@ fn conventional(families: &mut Families, report: &Report, instance: &str, shard:
             ] {
                 for check in named(check) {
                     let (database, user) = check.of.as_deref().and_then(|of| of.split_once('/')).unwrap_or_default();
-                    families.add(name, &[("instance", instance), ("database", database), ("user", user)], check.value().unwrap_or(0.0));
+                    families.add(
+                        name,
+                        &[("instance", instance), ("database", database), ("user", user)],
+                        check.value().unwrap_or(0.0),
+                    );
                 }
             }
         }

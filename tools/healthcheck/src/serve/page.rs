@@ -215,7 +215,11 @@ impl Node {
         Self {
             name: name.to_owned(),
             health: mine.iter().map(|report| report.health()).max().unwrap_or(Health::Unknown),
-            lag: if role == "replica" { format!("{} / {}", value("lag_bytes"), value("lag_seconds")) } else { "–".to_owned() },
+            lag: if role == "replica" {
+                format!("{} / {}", value("lag_bytes"), value("lag_seconds"))
+            } else {
+                "–".to_owned()
+            },
             connections: value("connections_ratio"),
             role,
             parts: mine.into_iter().map(|report| Row::of(report)).collect(),

@@ -61,7 +61,7 @@ pub(crate) struct Args {
     /// PostgreSQL's `max_connections`, where neither Patroni's file nor the topology has it
     #[arg(long, value_name = "N")]
     max_connections: Option<u32>,
-    /// How long a failover may take until clients are served again
+    /// How long a failover may take until clients are served again, instead of what the topology promises
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     rto: Option<Duration>,
     /// List the rules instead

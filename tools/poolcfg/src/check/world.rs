@@ -144,9 +144,11 @@ impl World<'_> {
         self.max_connections().map(|most| most - kept)
     }
 
-    /// How many seconds a failover may take: what was promised.
+    /// How many seconds a failover may take: what was promised. Shards may promise differently, and files
+    /// don't say whose they are; the longest is what none of them may break.
     pub(crate) fn rto_seconds(&self) -> Option<f64> {
-        self.given.rto_seconds
+        let promised = || self.config.and_then(|config| config.shards.iter().map(|shard| shard.rto_seconds).max());
+        self.given.rto_seconds.or_else(|| promised().map(f64::from))
     }
 
     /// How many seconds a failover takes at worst until a node is the primary and balancers know it: by

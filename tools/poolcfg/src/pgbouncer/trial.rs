@@ -30,10 +30,12 @@ pub(crate) async fn run(path: &Path, text: &str, settings: &Settings) -> Result<
         Error::refused("pgbouncer is not installed here, so the new file can't be tried before it is in force")
             .hint("Run this where the pooler runs; or give --no-trial, and trust to what is read back.")
     })?;
-    let place = tempfile::Builder::new().prefix("poolcfg-trial-").tempdir().map_err(unmade)?;
+    let owner = account(path)?;
+    // The caller's own folder for such files may be closed to others, the pooler's account among them.
+    let folder = if owner.is_some() { PathBuf::from("/tmp") } else { std::env::temp_dir() };
+    let place = tempfile::Builder::new().prefix("poolcfg-trial-").tempdir_in(folder).map_err(unmade)?;
     let file = place.path().join("trial.ini");
     fs::write(&file, aside(text, settings, place.path())).map_err(unmade)?;
-    let owner = account(path)?;
     if let Some((user, group)) = owner {
         for path in [place.path(), &file] {
             std::os::unix::fs::chown(path, Some(user), Some(group)).map_err(unmade)?;
