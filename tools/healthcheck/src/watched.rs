@@ -84,7 +84,7 @@ pub(crate) struct Watching {
 impl Watching {
     /// Begins.
     pub(crate) fn begin(cx: &Context, jobs: Vec<Job>, limit: Duration, interval: Duration) -> Result<(Self, Arc<Watched>)> {
-        let tools = Tools::new(cx, limit)?;
+        let tools = Tools::new(cx, limit)?.keeping();
         let settings = Arc::new(cx.config()?.health.clone());
         let watched = Arc::new(Watched::new(jobs.iter().filter(|job| job.wanted).count()));
         let mut loops = JoinSet::new();
