@@ -1,5 +1,6 @@
 //! Health: what probes see of servers that are well, gone, silent, or two where one should be.
 
+mod advise;
 mod agent;
 mod alert;
 mod page;
@@ -37,7 +38,8 @@ impl Served {
     /// What curl gets.
     fn get(&self, fleet: &Fleet, path: &str, options: &[&str]) -> Answer {
         let url = format!("{}{path}", self.url);
-        let run = fleet.script(r#"exec curl -sSi --noproxy '*' "$@" "$0""#).args([&[url.as_str()][..], options].concat());
+        let run =
+            fleet.script(r#"exec curl -sSi --noproxy '*' "$@" "$0""#).args([&[url.as_str()][..], options].concat());
         let Outcome { stdout, .. } = run.run().ok();
         let (head, body) = stdout.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
