@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use regex::Regex;
 
 /// What is replaced, in this order.
-const RULES: [(&str, &str); 20] = [
+const RULES: [(&str, &str); 21] = [
     (r"/[^\s\x22',]*/flotilla-test-[A-Za-z0-9]{6}", "[sandbox]"),
     (r"/[^\s\x22',]*/flotilla-[A-Za-z0-9]{6}", "[server]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
@@ -24,6 +24,7 @@ const RULES: [(&str, &str); 20] = [
     (r#"("plan"):"[0-9a-f]{20}""#, r#"$1:"[hash]""#),
     (r#"("system_identifier"):"\d+""#, r#"$1:"[id]""#),
     (r#"("rpo_seconds"):[0-9.e+]+"#, "$1:0.0"),
+    (r#"("counted_seconds"):[0-9.e+]+"#, "$1:0.0"),
     (r#"("run_id"):"[^"]*""#, r#"$1:"[uuid]""#),
     (r#"("(state_seconds|longest_wait_ms|received_bytes|sent_bytes|\w+_time_ms)"):\d+"#, "$1:0"),
 ];

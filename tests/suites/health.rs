@@ -1,5 +1,6 @@
 //! Health: what probes see of servers that are well, gone, silent, or two where one should be.
 
+mod advise;
 mod agent;
 mod alert;
 mod page;

@@ -68,6 +68,10 @@ fn every_record_has_its_golden_line() {
     pools(&mut golden);
     golden.take(&fleet.tool("healthcheck", ["probe", "--component", "shard", "-t", "s0"]).run().ok());
     let alert = ["alert", "--dry-run", "--failures", "1"];
+    let twins = "CREATE TABLE pairs (id bigint); CREATE INDEX one ON pairs (id); CREATE INDEX other ON pairs (id)";
+    fleet.psql(0, twins);
+    let advise = ["advise", "-t", "s0", "--least-window", "0s", "--least-calls", "1000000"];
+    golden.take(&fleet.tool("healthcheck", advise).run().ok());
     golden.take(&fleet.tool("healthcheck", alert).stdin(crate::manners::ALERT_INPUT).run().ok());
 
     let registered = registry().into_iter().flat_map(|(_, verb)| verb.records).map(flotilla::record::RecordInfo::id);

@@ -130,11 +130,14 @@ fn what_nobody_can_tell_is_never_well() {
     let mut fleet = Fleet::new().shards(1).init().start();
     let passwords = fleet.file("wrong", "*:*:*:monitor:wrong\n*:*:*:app:wrong\n");
     fleet.set("PGPASSFILE", passwords.display().to_string());
-    let outcome = probe(&fleet, ["--component", "postgresql", "--component", "client"]).run().code_is(1);
-    for (component, instance) in [("postgresql", "s0-a"), ("client", "s0")] {
+    let args = ["--component", "postgresql", "--component", "client", "--component", "shard"];
+    let outcome = probe(&fleet, args).run().code_is(1);
+    for (component, instance) in [("postgresql", "s0-a"), ("client", "s0"), ("shard", "s0")] {
         let line = about(&outcome, component, instance);
         assert_eq!((&line["status"], &line["health"]), (&"error".into(), &"unknown".into()), "{line}");
     }
+    let shard = about(&outcome, "shard", "s0")["summary"].to_string();
+    assert!(shard.contains("s0-a doesn't let the login in: nobody can tell who takes writes"), "{shard}");
     probe(&fleet, ["--component", "postgresql", "--nagios"]).run().code_is(3);
 }
 

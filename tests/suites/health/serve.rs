@@ -141,3 +141,26 @@ fn with_a_certificate_it_speaks_tls() {
     let answer = served.get(&fleet, "/health", &["--cacert", "health.crt"]);
     assert_eq!(answer.json()["status"], Value::from("pass"));
 }
+
+#[test]
+fn sessions_stay_open_between_probes_and_are_opened_anew_when_they_break() {
+    let fleet = Fleet::new().shards(1).init().start();
+    let served = Served::start(&fleet, &[]);
+    served.wait(&fleet);
+    let probes = || {
+        let made = "SELECT sum(calls) FROM pg_stat_statements WHERE query LIKE '%pg_logical_emit_message%'";
+        fleet.psql(0, made).parse::<u64>().unwrap_or(0)
+    };
+    let opened = || fleet.primary(0).log().matches("connection authorized: user=monitor").count();
+    fleet.psql(0, "ALTER SYSTEM SET log_connections = on; SELECT pg_reload_conf()");
+    until("it logs", || (fleet.psql(0, "SHOW log_connections") == "on").then_some(()));
+    let begun = probes();
+    until("it has been asked ten times more", || (probes() >= begun + 10).then_some(()));
+    assert_eq!(opened(), 0, "no probe has logged in anew: {}", fleet.primary(0).log());
+    let killed = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'monitor'";
+    assert_ne!(fleet.psql(0, killed), "0");
+    until("there is another session", || (opened() > 0).then_some(()));
+    let begun = probes();
+    until("it is asked on", || (probes() >= begun + 3).then_some(()));
+    assert_eq!(served.get(&fleet, "/health/postgresql", &[]).status, 200);
+}

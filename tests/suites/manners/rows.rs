@@ -264,6 +264,7 @@ pub(super) const ROWS: &[Row] = &[
         cancelled_lines: true,
         ..ROW
     },
+    Row { tool: "healthcheck", verb: "advise", hang: Hang::Mute, cancelled_lines: true, ..ROW },
     Row {
         tool: "healthcheck",
         verb: "serve",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flotilla::config::Config;
 use tokio::sync::watch;
 
-use crate::component::{Believed, Seen};
+use crate::component::{Believed, Heard};
 
 /// What was seen last; none where nothing has been yet.
 type Slot<T> = watch::Sender<Option<Arc<T>>>;
@@ -14,9 +14,9 @@ type Slot<T> = watch::Sender<Option<Arc<T>>>;
 /// What one node said of itself.
 #[derive(Debug)]
 pub(crate) struct NodeSlots {
-    /// By SQL; none inside where it didn't answer.
-    pub(crate) sql: Slot<Option<Seen>>,
-    /// By Patroni's REST interface; the same.
+    /// By SQL.
+    pub(crate) sql: Slot<Heard>,
+    /// By Patroni's REST interface; none inside where it didn't answer.
     pub(crate) rest: Slot<Option<Believed>>,
 }
 

@@ -28,11 +28,13 @@ use flotilla::tls::Identity;
 use flotilla::{Code, Context, Error, Result, http};
 use tokio::time::Instant;
 
+pub(crate) use disk::is_here;
 pub(crate) use patroni::Believed;
-pub(crate) use postgresql::Seen;
+pub(crate) use postgresql::{Heard, Seen};
 
 use crate::board::Board;
 use crate::check::Check;
+use crate::kept::Kept;
 
 /// Something that can be asked how it is.
 pub(crate) trait Component: Send + Sync {
@@ -50,8 +52,8 @@ pub(crate) trait Component: Send + Sync {
         Duration::ZERO
     }
 
-    /// Told when an instance has been asked, and whether it answered.
-    fn ended(&self, _: &Board, _: &Instance, _: bool) {}
+    /// Told when an instance has been asked, and why it didn't answer.
+    fn ended(&self, _: &Board, _: &Instance, _: Option<&Error>) {}
 
     /// Components whose answers about the same shard it draws its conclusions from.
     fn rests_on(&self) -> &'static [&'static str] {
@@ -157,6 +159,8 @@ pub(crate) struct Asking {
     pub(crate) until: Instant,
     /// What others have seen.
     pub(crate) board: Arc<Board>,
+    /// Sessions of servers from the probe before.
+    pub(crate) kept: Arc<Kept>,
     /// For servers that speak HTTP; made by whoever needs it first.
     pub(crate) client: Arc<OnceLock<http::Client>>,
 }

@@ -1,11 +1,13 @@
 //! Health of every component of the architecture: what a probe asks, and how its answers are shown.
 
+mod advise;
 mod agent;
 mod alert;
 mod board;
 mod check;
 mod component;
 mod exposition;
+mod kept;
 mod nagios;
 mod probe;
 mod rates;
@@ -49,11 +51,14 @@ enum Verbs {
     /// Tell people when something stays bad, and when it is over
     #[command(after_help = alert::VERB.help(), after_long_help = alert::VERB.long_help())]
     Alert(alert::Args),
+    /// Advise on indexes, statements, bloat and settings, with the SQL that mends
+    #[command(after_help = advise::VERB.help(), after_long_help = advise::VERB.long_help())]
+    Advise(advise::Args),
 }
 
 impl Tool for Cli {
     const NAME: &'static str = "healthcheck";
-    const VERBS: &'static [Verb] = &[probe::VERB, serve::VERB, agent::VERB, alert::VERB];
+    const VERBS: &'static [Verb] = &[probe::VERB, serve::VERB, agent::VERB, alert::VERB, advise::VERB];
 
     fn global(&self) -> &Global {
         &self.global
@@ -65,6 +70,7 @@ impl Tool for Cli {
             Verbs::Serve(_) => &serve::VERB,
             Verbs::Agent(_) => &agent::VERB,
             Verbs::Alert(_) => &alert::VERB,
+            Verbs::Advise(_) => &advise::VERB,
         }
     }
 
@@ -75,6 +81,7 @@ impl Tool for Cli {
                 Verbs::Serve(args) => serve::run(&cx, args).await,
                 Verbs::Agent(args) => agent::run(&cx, args).await,
                 Verbs::Alert(args) => alert::run(&cx, args).await,
+                Verbs::Advise(args) => advise::run(&cx, args).await,
             }
         })
     }

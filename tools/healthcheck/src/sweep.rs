@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::board::Board;
 use crate::component::{Asking, Component, Found, Instance, Subject, all};
+use crate::kept::Kept;
 use crate::report::Report;
 
 /// How long a probe that was asked to stop may take to tell its server.
@@ -34,13 +35,20 @@ pub(crate) struct Tools {
     cx: Context,
     limit: Duration,
     board: Arc<Board>,
+    kept: Arc<Kept>,
     client: Arc<OnceLock<Client>>,
 }
 
 impl Tools {
     /// Those of a run in which one probe may take so long.
     pub(crate) fn new(cx: &Context, limit: Duration) -> Result<Self> {
-        Ok(Self { cx: cx.clone(), limit, board: Arc::new(Board::new(cx.config()?)), client: Arc::default() })
+        let board = Arc::new(Board::new(cx.config()?));
+        Ok(Self { cx: cx.clone(), limit, board, kept: Arc::default(), client: Arc::default() })
+    }
+
+    /// The same, with sessions that stay open from one probe to the next.
+    pub(crate) fn keeping(self) -> Self {
+        Self { kept: Arc::new(Kept::keeping()), ..self }
     }
 
     fn asking(&self, until: Instant) -> Asking {
@@ -49,6 +57,7 @@ impl Tools {
             limit: self.limit,
             until,
             board: Arc::clone(&self.board),
+            kept: Arc::clone(&self.kept),
             client: Arc::clone(&self.client),
         }
     }
@@ -101,7 +110,7 @@ pub(crate) async fn once(job: &Job, tools: &Tools) -> Report {
         () = cx.deadline_passed() => Err(cx.deadline_error()),
         () = stopped => Err(signal::cancelled()),
     };
-    job.component.ended(&tools.board, &job.instance, yielded.is_ok());
+    job.component.ended(&tools.board, &job.instance, yielded.as_ref().err());
     Report::new(job.component.name(), job.instance.clone(), yielded, began.elapsed())
 }
 

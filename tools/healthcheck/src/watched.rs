@@ -92,7 +92,7 @@ impl Watching {
         limit: Duration,
         interval: Duration,
     ) -> Result<(Self, Arc<Watched>)> {
-        let tools = Tools::new(cx, limit)?;
+        let tools = Tools::new(cx, limit)?.keeping();
         let settings = Arc::new(cx.config()?.health.clone());
         let watched = Arc::new(Watched::new(jobs.iter().filter(|job| job.wanted).count()));
         let mut loops = JoinSet::new();

@@ -21,7 +21,7 @@ pub use settings::{
     Secrets, Users,
 };
 pub use standby::StandbyCluster;
-pub use topology::{Balancer, Cluster, Etcd, Node, Pooler, Redis, RedisRole, Shard};
+pub use topology::{Balancer, Cluster, Disk, Etcd, Node, Pooler, Redis, RedisRole, Shard};
 
 use std::path::{Path, PathBuf};
 

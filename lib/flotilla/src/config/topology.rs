@@ -73,6 +73,22 @@ pub struct Node {
     /// The URL of Patroni's REST interface.
     #[serde(default)]
     pub patroni: Option<String>,
+    /// How much memory is its own, in bytes; its machine's where it is alone there.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// What its data lies on.
+    #[serde(default)]
+    pub disk: Option<Disk>,
+}
+
+/// What data lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disk {
+    /// Memory chips: here and there is as fast as in a row.
+    SolidState,
+    /// Plates that turn.
+    Rotating,
 }
 
 /// One PgBouncer. Its databases are `<shard>` for writes and `<shard>_ro` for reads.

@@ -35,7 +35,7 @@ fn ratio(path: PathBuf) -> Result<Option<(PathBuf, f64)>> {
 }
 
 /// Whether a node's files are this machine's: it is reached by a socket, or by an address that is ours.
-pub(super) fn is_here(node: &Node) -> bool {
+pub(crate) fn is_here(node: &Node) -> bool {
     if node.host.starts_with('/') && node.hostaddr.is_none() {
         return true;
     }

@@ -58,10 +58,10 @@ fn balancer(subject: &Subject) -> Option<&Balancer> {
     }
 }
 
-/// Where `poolcfg render` puts it unless it is told otherwise.
+/// Where the topology says, else where `poolcfg render` puts it; none where it isn't on this machine.
 fn socket(config: &Config, balancer: &Balancer) -> Option<PathBuf> {
-    let path = config.path.parent()?.join("run").join(format!("{}.sock", balancer.name));
-    path.exists().then_some(path)
+    let usual = || Some(config.path.parent()?.join("run").join(format!("{}.sock", balancer.name)));
+    balancer.stats_socket.clone().or_else(usual).filter(|path| path.exists())
 }
 
 async fn by_socket(path: &str) -> Result<String> {

@@ -55,8 +55,8 @@ impl Component for Patroni {
         })
     }
 
-    fn ended(&self, board: &Board, instance: &Instance, answered: bool) {
-        if let (false, Some(slots)) = (answered, board.node(&instance.name)) {
+    fn ended(&self, board: &Board, instance: &Instance, failed: Option<&Error>) {
+        if let (Some(_), Some(slots)) = (failed, board.node(&instance.name)) {
             slots.rest.send_replace(Some(Arc::new(None)));
         }
     }

@@ -25,6 +25,7 @@ use super::rows::{flag, number, text};
 use super::{Asking, Component, Found, Instance, Subject};
 use crate::board::Board;
 use crate::check::{Check, Health, Limit};
+use crate::kept::Open;
 
 /// What the table of components calls it.
 pub(crate) const NAME: &str = "postgresql";
@@ -45,6 +46,17 @@ pub(crate) struct Seen {
     pub(crate) synchronous: u32,
     /// Whether commits are meant to wait for any.
     pub(crate) wants_synchronous: bool,
+}
+
+/// What became of asking a server.
+#[derive(Clone, Debug)]
+pub(crate) enum Heard {
+    /// It answered.
+    Said(Seen),
+    /// It answered, and doesn't let this login in.
+    Refused,
+    /// It didn't answer.
+    Silent,
 }
 
 /// What every server says. Functions of one role alone stand where the other doesn't call them.
@@ -88,21 +100,28 @@ impl Component for PostgreSql {
             let Some((_, node)) = node(&instance.subject) else {
                 return Err(Error::internal("a node was expected"));
             };
+            if let Some(open) = asking.kept.take(&node.name) {
+                match look_by(asking, open, node).await {
+                    // It broke since: what the server is now, a new session tells.
+                    Err(error) if error.code() == Code::Unreachable => {}
+                    looked => return looked,
+                }
+            }
             let config = asking.config()?;
             let milliseconds = asking.statement_limit().as_millis().to_string();
             let endpoint = reach::node(config, node, &config.users.monitor)?
                 .setting("statement_timeout", &milliseconds)
                 .setting("lock_timeout", &milliseconds)
                 .connect_timeout(asking.limit);
-            let session = asking.cx.connect(endpoint).await?;
-            asking.guarded(session.canceller(), look(asking, &session, node)).await
+            let open = Open::new(asking.cx.connect(endpoint).await?);
+            look_by(asking, open, node).await
         })
     }
 
-    fn ended(&self, board: &Board, instance: &Instance, answered: bool) {
-        if let (false, Some(slots)) = (answered, board.node(&instance.name)) {
-            slots.sql.send_replace(Some(Arc::new(None)));
-        }
+    fn ended(&self, board: &Board, instance: &Instance, failed: Option<&Error>) {
+        let (Some(error), Some(slots)) = (failed, board.node(&instance.name)) else { return };
+        let heard = if error.code() == Code::AuthFailed { Heard::Refused } else { Heard::Silent };
+        slots.sql.send_replace(Some(Arc::new(heard)));
     }
 }
 
@@ -115,6 +134,13 @@ pub(crate) fn node(subject: &Subject) -> Option<(&Shard, &Node)> {
         },
         Subject::Store(_) => None,
     }
+}
+
+/// Looks by a session, which is kept when all went well.
+async fn look_by(asking: &Asking, open: Open, node: &Node) -> Result<Found> {
+    let found = asking.guarded(open.session.canceller(), look(asking, &open.session, node)).await?;
+    asking.kept.give(&node.name, open);
+    Ok(found)
 }
 
 /// Everything in two goes: what can be read, then what only a primary or a standby is asked.
@@ -135,7 +161,7 @@ async fn look(asking: &Asking, session: &Session, node: &Node) -> Result<Found> 
         wants_synchronous: flag(core, "wants_synchronous").unwrap_or(false),
     };
     if let Some(slots) = asking.board.node(&node.name) {
-        slots.sql.send_replace(Some(Arc::new(Some(seen.clone()))));
+        slots.sql.send_replace(Some(Arc::new(Heard::Said(seen.clone()))));
     }
     let mut checks = Vec::new();
     if is_primary {

@@ -7,7 +7,7 @@ use flotilla::{Error, Result, reach};
 use futures_util::future::join_all;
 
 use super::client::shard;
-use super::{Asking, Component, Found, Instance, Seen, Subject, patroni, postgresql};
+use super::{Asking, Component, Found, Heard, Instance, Seen, Subject, patroni, postgresql};
 use crate::board::filled;
 use crate::check::{Check, Health, Limit};
 
@@ -18,6 +18,8 @@ pub(crate) struct Shard;
 struct Said<'a> {
     node: &'a Node,
     sql: Option<Seen>,
+    /// Whether the node answered and didn't let the login in.
+    is_refused: bool,
     rest: Option<bool>,
 }
 
@@ -47,11 +49,18 @@ impl Component for Shard {
 }
 
 async fn heard<'a>(asking: &Asking, node: &'a Node) -> Said<'a> {
-    let Some(slots) = asking.board.node(&node.name) else { return Said { node, sql: None, rest: None } };
+    let Some(slots) = asking.board.node(&node.name) else {
+        return Said { node, sql: None, is_refused: false, rest: None };
+    };
     let rest = async { if node.patroni.is_some() { filled(&slots.rest).await } else { None } };
     let (sql, rest) = tokio::join!(filled(&slots.sql), rest);
     let rest = rest.and_then(|believed| believed.as_ref().as_ref().map(|b| b.is_primary));
-    Said { node, sql: sql.and_then(|seen| seen.as_ref().clone()), rest }
+    let (sql, is_refused) = match sql.as_deref() {
+        Some(Heard::Said(seen)) => (Some(seen.clone()), false),
+        Some(Heard::Refused) => (None, true),
+        Some(Heard::Silent) | None => (None, false),
+    };
+    Said { node, sql, is_refused, rest }
 }
 
 fn primaries<'a, 'b>(said: &'b [Said<'a>]) -> impl Iterator<Item = &'b Said<'a>> {
@@ -75,12 +84,21 @@ async fn confirmed<'a>(asking: &Asking, claims: &[&'a Node]) -> Vec<&'a Node> {
 }
 
 fn checks(shard: &Nodes, said: &[Said<'_>], claims: &[&Node]) -> Vec<Check> {
-    let silent: Vec<&str> = said.iter().filter(|s| s.sql.is_none()).map(|s| s.node.name.as_str()).collect();
+    let silent: Vec<&str> =
+        said.iter().filter(|s| s.sql.is_none() && !s.is_refused).map(|s| s.node.name.as_str()).collect();
+    let refused: Vec<&str> = said.iter().filter(|s| s.is_refused).map(|s| s.node.name.as_str()).collect();
     let names: Vec<&str> = claims.iter().map(|node| node.name.as_str()).collect();
     #[expect(clippy::cast_precision_loss, reason = "a handful of nodes")]
     let count = |n: usize| Some(n as f64);
     let one = match names.len() {
         1 => Check::word("primary", names[0], Health::Pass),
+        // Any of them may be the primary.
+        0 if !refused.is_empty() => {
+            return vec![
+                Check::unknown("primary", format!("{} doesn't let the login in: nobody can tell who takes writes", refused.join(", ")))
+                    .hint("Put the password of users.monitor into the password file, or let the role in by pg_hba.conf."),
+            ];
+        }
         0 => Check::holds("primary", false, Health::Fail, "no node takes writes")
             .hint("Look at the nodes' lines and at `patronictl list`; etcd without a leader lets nobody be elected."),
         _ => Check::holds("primary", false, Health::Fail, format!("two primaries: {} all take writes", names.join(", ")))
@@ -151,7 +169,7 @@ fn disagreement(said: &Said<'_>) -> Option<Check> {
             "Patroni is dead, and its PostgreSQL lives".to_owned(),
             "Nobody demotes it when its lease runs out, and what is written there then is lost: start its Patroni, or stop the server.",
         ),
-        (None, Some(true)) => (
+        (None, Some(true)) if !said.is_refused => (
             "Patroni calls it the primary, and PostgreSQL doesn't answer".to_owned(),
             "Balancers may still send clients there: look for a full disk or a server that hangs.",
         ),
