@@ -112,16 +112,17 @@ fn an_index_is_unused_only_when_no_node_has_used_it_for_long_enough() {
     let mut fleet = Fleet::new().shards(1).replicas(1).init().start();
     fleet.psql(0, USERS);
     fleet.psql(0, "CREATE INDEX by_name ON users (name); CREATE INDEX by_time ON users (at); CREATE UNIQUE INDEX by_both ON users (at, name)");
-    let lsn = fleet.psql(0, "SELECT pg_current_wal_lsn()");
+    let lsn = fleet.psql(0, "SELECT pg_current_wal_insert_lsn()");
     until("the replica has them", || {
         let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{lsn}'");
         (fleet.replica(0, 0).psql(&replayed).unwrap() == "t").then_some(())
     });
     // The replica alone needs this one.
-    fleet.replica(0, 0).psql_in("app", "SET enable_seqscan = off; SELECT id FROM users WHERE name = 'name 7'").unwrap();
     until("it is counted", || {
+        let replica = |sql| fleet.replica(0, 0).psql_in("app", sql).unwrap();
+        replica("SET enable_seqscan = off; SELECT id FROM users WHERE name = 'name 7'");
         let used = "SELECT idx_scan > 0 FROM pg_stat_user_indexes WHERE indexrelname = 'by_name'";
-        (fleet.replica(0, 0).psql_in("app", used).unwrap() == "t").then_some(())
+        (replica(used) == "t").then_some(())
     });
     let outcome = advise(&fleet, &[]);
     let advice = found(&outcome, "unused_index", "public.by_time");
@@ -354,7 +355,8 @@ fn no_statement_is_run_to_see_its_plan() {
     let fleet = Fleet::new().shards(1).init().start();
     fleet.psql(0, USERS);
     as_app(&fleet, "DELETE FROM users WHERE name = 'nobody' AND pg_sleep(0) IS NOT NULL");
-    fleet.psql(0, "ALTER SYSTEM SET log_statement = 'all'; SELECT pg_reload_conf()");
+    fleet.psql(0, "ALTER SYSTEM SET log_statement = 'all'");
+    fleet.psql(0, "SELECT pg_reload_conf()");
     until("it logs", || (fleet.psql(0, "SHOW log_statement") == "all").then_some(()));
     let count = fleet.psql(0, "SELECT count(*) FROM users");
     let outcome = advise(&fleet, &[]);

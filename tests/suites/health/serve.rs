@@ -152,7 +152,8 @@ fn sessions_stay_open_between_probes_and_are_opened_anew_when_they_break() {
         fleet.psql(0, made).parse::<u64>().unwrap_or(0)
     };
     let opened = || fleet.primary(0).log().matches("connection authorized: user=monitor").count();
-    fleet.psql(0, "ALTER SYSTEM SET log_connections = on; SELECT pg_reload_conf()");
+    fleet.psql(0, "ALTER SYSTEM SET log_connections = on");
+    fleet.psql(0, "SELECT pg_reload_conf()");
     until("it logs", || (fleet.psql(0, "SHOW log_connections") == "on").then_some(()));
     let begun = probes();
     until("it has been asked ten times more", || (probes() >= begun + 10).then_some(()));

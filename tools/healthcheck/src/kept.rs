@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 /// After this long a session is opened anew, so that a login which isn't let in any more is noticed, and nothing
 /// that a session gathers in its server stays.
-const LIFETIME: Duration = Duration::from_secs(300);
+const LIFETIME: Duration = Duration::from_mins(5);
 
 /// A session, and since when it has been open.
 pub(crate) struct Open {

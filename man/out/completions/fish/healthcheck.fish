@@ -47,6 +47,7 @@ complete -c healthcheck -n "__fish_healthcheck_needs_command" -f -a "probe" -d '
 complete -c healthcheck -n "__fish_healthcheck_needs_command" -f -a "serve" -d 'Show health over HTTP: for programs, for Prometheus, and as a page'
 complete -c healthcheck -n "__fish_healthcheck_needs_command" -f -a "agent" -d 'Tell HAProxy about nodes, in the protocol of its agent checks'
 complete -c healthcheck -n "__fish_healthcheck_needs_command" -f -a "alert" -d 'Tell people when something stays bad, and when it is over'
+complete -c healthcheck -n "__fish_healthcheck_needs_command" -f -a "advise" -d 'Advise on indexes, statements, bloat and settings, with the SQL that mends'
 complete -c healthcheck -n "__fish_healthcheck_using_subcommand probe" -l component -d 'Only this component; may be repeated' -r -f -a "shard\t''
 postgresql\t''
 patroni\t''
@@ -158,3 +159,25 @@ complete -c healthcheck -n "__fish_healthcheck_using_subcommand alert" -l dry-ru
 complete -c healthcheck -n "__fish_healthcheck_using_subcommand alert" -l yes -d 'Consent to what can\'t be undone'
 complete -c healthcheck -n "__fish_healthcheck_using_subcommand alert" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c healthcheck -n "__fish_healthcheck_using_subcommand alert" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l least-window -d 'How long an index must have gone unused, on every node' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l least-mib -d 'Tables and indexes below this size are left alone' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l least-calls -d 'Statements that ran less often are left alone' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l statements -d 'How many of the statements that took the most time are looked at' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l all -d 'Work on every target'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l yes -d 'Consent to what can\'t be undone'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -s h -l help -d 'Print help (see more with \'--help\')'
