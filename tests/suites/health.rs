@@ -2,6 +2,7 @@
 
 mod agent;
 mod alert;
+mod audit;
 mod page;
 mod probe;
 mod serve;

@@ -2,6 +2,7 @@
 
 mod agent;
 mod alert;
+pub mod audit;
 mod board;
 mod check;
 mod component;
@@ -49,11 +50,14 @@ enum Verbs {
     /// Tell people when something stays bad, and when it is over
     #[command(after_help = alert::VERB.help(), after_long_help = alert::VERB.long_help())]
     Alert(alert::Args),
+    /// Look for weaknesses, by reading and by trying what must not succeed
+    #[command(after_help = audit::VERB.help(), after_long_help = audit::VERB.long_help())]
+    Audit(audit::Args),
 }
 
 impl Tool for Cli {
     const NAME: &'static str = "healthcheck";
-    const VERBS: &'static [Verb] = &[probe::VERB, serve::VERB, agent::VERB, alert::VERB];
+    const VERBS: &'static [Verb] = &[probe::VERB, serve::VERB, agent::VERB, alert::VERB, audit::VERB];
 
     fn global(&self) -> &Global {
         &self.global
@@ -65,6 +69,7 @@ impl Tool for Cli {
             Verbs::Serve(_) => &serve::VERB,
             Verbs::Agent(_) => &agent::VERB,
             Verbs::Alert(_) => &alert::VERB,
+            Verbs::Audit(_) => &audit::VERB,
         }
     }
 
@@ -75,6 +80,7 @@ impl Tool for Cli {
                 Verbs::Serve(args) => serve::run(&cx, args).await,
                 Verbs::Agent(args) => agent::run(&cx, args).await,
                 Verbs::Alert(args) => alert::run(&cx, args).await,
+                Verbs::Audit(args) => audit::run(&cx, args).await,
             }
         })
     }

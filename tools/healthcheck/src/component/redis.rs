@@ -46,7 +46,8 @@ impl Component for Redis {
     }
 }
 
-fn server(subject: &Subject) -> Option<&Server> {
+/// The Redis of a subject.
+pub(crate) fn server(subject: &Subject) -> Option<&Server> {
     match subject {
         Subject::Target(target) => match &target.kind {
             Kind::Redis(server) => Some(server),
@@ -56,7 +57,8 @@ fn server(subject: &Subject) -> Option<&Server> {
     }
 }
 
-fn login(config: &Config) -> Result<RedisConnectionInfo> {
+/// Who tools are to Redis.
+pub(crate) fn login(config: &Config) -> Result<RedisConnectionInfo> {
     let mut login = RedisConnectionInfo::default().set_skip_set_lib_name();
     if let Some(user) = &config.users.redis {
         login = login.set_username(user);
