@@ -1,12 +1,13 @@
 //! Backups: whether strangers could read them, and whether anybody could restore them.
 
 use flotilla::config::{Config, Encryption, Shard};
-use flotilla::{Error, journal};
+use flotilla::{Code, Error, journal};
 use flotilla_archive::Archive;
 use flotilla_archive::names;
 use flotilla_archive::store::{Entry, Listing};
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt as _;
 
 use super::facts::{Facts, Unseen};
 use super::rule::{Judged, MOOT, Rule, Severity, holds, none};
@@ -102,9 +103,10 @@ async fn of_store(config: &Config, shard: &Shard, store: &str) -> Result<Kept, E
             continue;
         }
         let body = objects.get_range(&meta.key, 0..4).await.map_err(Error::from)?;
-        let bytes = body.collect(16).await.map_err(Error::from)?;
-        let first: [u8; 4] = bytes[..].try_into().unwrap_or_default();
-        begins = Some(format!("{:08x}", u32::from_be_bytes(first)));
+        let first = body.into_reader().read_u32().await.map_err(|e| {
+            Error::new(Code::Io, format!("could not read the beginning of \"{}\" in \"{store}\"", meta.key)).source(e)
+        })?;
+        begins = Some(format!("{first:08x}"));
         break;
     }
     Ok(Kept {

@@ -136,8 +136,9 @@ fn open(facts: &Facts) -> Judged {
     match status {
         None => holds(true, format!("a change without a certificate is refused: {said}")),
         Some(401 | 403) => holds(true, format!("a change without a certificate or login is refused: {said}")),
-        Some(0 | 200..=299 | 409 | 411 | 412) => {
-            holds(false, format!("a change by nobody in particular is taken: {said}"))
+        // It asks who it is from first; whatever comes after that question is too late.
+        Some(0 | 200..=299 | 400 | 409 | 411 | 412 | 503) => {
+            holds(false, "a change by nobody in particular gets past the question who it is from")
         }
         Some(status) => Err(Unseen::new(format!("a change by nobody in particular is answered by {status}: {said}"))),
     }
