@@ -217,6 +217,10 @@ fn without_tls_both_what_is_sent_and_who_asks_for_it_are_found() {
     let both = expected(&["postgresql-plaintext-login", "postgresql-plaintext-session"]);
     assert_eq!(changed(&before, &postgresql(&fleet).run()), both);
     drop(session);
+    // The server hasn't noticed yet.
+    let others = "FROM pg_stat_activity WHERE client_addr IS NOT NULL";
+    fleet.psql(0, &format!("SELECT pg_terminate_backend(pid) {others}"));
+    until("the session is gone", || (fleet.psql(0, &format!("SELECT count(*) {others}")) == "0").then_some(()));
     write_hba(&fleet, &format!("hostssl app app all scram-sha-256\n{good}"));
     assert_eq!(changed(&before, &postgresql(&fleet).run()), BTreeSet::new(), "one database, one role");
     write_hba(&fleet, &format!("hostssl all app all scram-sha-256\n{good}"));

@@ -105,9 +105,11 @@ fn etcd(fleet: &Fleet, name: &str, asks: bool) -> String {
         .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
         .args(["--listen-peer-urls", &peer.replace("localhost", "127.0.0.1"), "--initial-advertise-peer-urls", &peer])
         .args(["--initial-cluster", &format!("{name}={peer}"), "--cert-file", &tls_at("server.crt")])
-        .args(["--key-file", &tls_at("server.key"), "--trusted-ca-file", &tls_at("ca.crt")])
-        .args([&format!("--client-cert-auth={asks}"), "--enable-grpc-gateway=true"])
+        .args(["--key-file", &tls_at("server.key"), "--enable-grpc-gateway=true"])
         .folder(fleet.path());
+    // An authority alone already makes it ask.
+    let program =
+        if asks { program.args(["--client-cert-auth", "--trusted-ca-file", &tls_at("ca.crt")]) } else { program };
     fleet.spawn(&program.log(&fleet.path().join(format!("{name}.log"))));
     let health = format!(
         "exec curl -sS --noproxy '*' --cacert {} --cert {} --key {} {url}/health",

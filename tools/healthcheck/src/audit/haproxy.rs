@@ -75,8 +75,8 @@ async fn page(asking: &Asking, config: &Config, balancer: &Balancer) -> Result<O
         status: answer.status,
         loopback: address.is_some_and(|address| address.is_loopback()),
         allowed: config.haproxy.stats_allow.as_ref().is_some_and(|allow| !allow.is_empty()),
-        // The page of an administrator has a form with boxes to tick.
-        orders: answer.is_success() && answer.text().contains("name=\"action\""),
+        // The page of an administrator has a form that is sent back, with boxes to tick.
+        orders: answer.is_success() && answer.text().contains("method=\"post\""),
     }))
 }
 

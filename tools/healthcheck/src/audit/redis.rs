@@ -1,7 +1,9 @@
 //! Redis and Sentinel: who gets in, and what an application may do there.
 
+use std::time::Duration;
+
 use flotilla::config::{Config, Redis as Server};
-use flotilla::{Error, Result, stream};
+use flotilla::{Code, Error, Result, stream};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue as _, RedisConnectionInfo, RedisError, Value};
 use serde::{Deserialize, Serialize};
@@ -66,8 +68,20 @@ async fn ask(
     login: &RedisConnectionInfo,
     command: &[&str],
 ) -> Result<Result<Value, RedisError>> {
-    let stream = stream::open(asking.config()?, &server.host, server.hostaddr, server.port).await?;
-    Ok(over(asking, stream, login, command).await)
+    let asked = async {
+        let stream = stream::open(asking.config()?, &server.host, server.hostaddr, server.port).await?;
+        Ok(over(asking, stream, login, command).await)
+    };
+    // One that speaks no TLS waits for more of what it takes for a command.
+    let limit = patience(asking);
+    tokio::time::timeout(limit, asked)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(Code::Timeout, format!("Redis gave no answer within {limit:?}"))))
+}
+
+/// How long one question may take: there are seven.
+fn patience(asking: &Asking) -> Duration {
+    asking.limit / 8
 }
 
 async fn over(
@@ -76,8 +90,8 @@ async fn over(
     login: &RedisConnectionInfo,
     command: &[&str],
 ) -> Result<Value, RedisError> {
-    let patience = AsyncConnectionConfig::new().set_response_timeout(Some(asking.limit / 4));
-    let (mut connection, driver) = MultiplexedConnection::new_with_config(login, stream, patience).await?;
+    let settings = AsyncConnectionConfig::new().set_response_timeout(Some(patience(asking)));
+    let (mut connection, driver) = MultiplexedConnection::new_with_config(login, stream, settings).await?;
     // Dropped with this, it ends.
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(driver);

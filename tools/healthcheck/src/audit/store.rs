@@ -8,7 +8,7 @@ use flotilla::config::{ArchiveStore, Config, StoreUrl};
 use flotilla::http::{Client, Request};
 use flotilla::tls::Roots;
 use flotilla::{Code, Error};
-use flotilla_archive::store::{Class, Entry, Listing, Store as Objects, hasty};
+use flotilla_archive::store::{Class, Entry, Listing, Store as Objects};
 use futures_util::TryStreamExt as _;
 
 use super::facts::{Facts, Unseen};
@@ -46,7 +46,7 @@ impl Auditor for Store {
             let Subject::Store(store) = &instance.subject else {
                 return Err(Error::internal("a store was expected"));
             };
-            let store = hasty(store);
+            let store = patient(store);
             let objects = Objects::open(&store).await?;
             let mut facts = Facts::default();
             match &store.url {
@@ -64,6 +64,17 @@ impl Auditor for Store {
             }
             Ok(facts)
         })
+    }
+}
+
+/// The same store with as much time as an audit has for one question.
+fn patient(store: &ArchiveStore) -> ArchiveStore {
+    let at_most = |seconds: u64| seconds.min(5);
+    ArchiveStore {
+        connect_timeout_seconds: at_most(store.connect_timeout_seconds),
+        stall_timeout_seconds: at_most(store.stall_timeout_seconds),
+        retry_seconds: at_most(store.retry_seconds),
+        ..store.clone()
     }
 }
 

@@ -9,7 +9,7 @@ use flotilla::fanout::BoxFuture;
 use flotilla::{Error, Result, journal};
 use flotilla_archive::Archive;
 use flotilla_archive::names::{self, BackupName, Object};
-use flotilla_archive::store::{Entry, Listing, Meta};
+use flotilla_archive::store::{Entry, Listing, Meta, Store};
 use flotilla_archive::verify::Remembered;
 use flotilla_archive::wal::SegmentSize;
 use futures_util::TryStreamExt as _;
@@ -76,7 +76,7 @@ pub(crate) async fn newest(config: &Config, shard: &Shard, store: &str) -> Resul
         }
     }
     let Some((name, sentinel)) = found else { return Ok(None) };
-    let memory = remembered(archive.store().place());
+    let memory = remembered(archive.store());
     let verified = if memory.is_empty() {
         None
     } else {
@@ -93,9 +93,9 @@ pub(crate) async fn newest(config: &Config, shard: &Shard, store: &str) -> Resul
 }
 
 /// What `walg-wrap verify` has read on this machine as this user.
-fn remembered(place: &str) -> Remembered {
+fn remembered(store: &Store) -> Remembered {
     let Ok(folder) = journal::state_dir() else { return Remembered::default() };
-    let path = folder.join(Remembered::file(place));
+    let path = folder.join(Remembered::file(&format!("{} {}", store.name(), store.place())));
     match File::open(&path).and_then(|file| Remembered::read(BufReader::new(file))) {
         Ok(remembered) => remembered,
         Err(error) => {
