@@ -67,7 +67,7 @@ fn every_record_has_its_golden_line() {
     golden.take(&fleet.tool("poolcfg", ["check", "--config", "pools.toml"]).run().ok());
     pools(&mut golden);
     golden.take(&fleet.tool("healthcheck", ["probe", "--component", "shard", "-t", "s0"]).run().ok());
-    golden.take(&fleet.tool("healthcheck", ["audit", "--component", "store"]).run());
+    golden.take(&fleet.tool("healthcheck", ["audit", "--component", "store", "-j", "1"]).run());
     golden.take(&fleet.tool("healthcheck", ["audit", "--rules"]).run().ok());
     let alert = ["alert", "--dry-run", "--failures", "1"];
     golden.take(&fleet.tool("healthcheck", alert).stdin(crate::manners::ALERT_INPUT).run().ok());
