@@ -114,6 +114,11 @@ impl ObjectStore {
         }
     }
 
+    /// Has its administrator do something to the bucket.
+    pub fn administer(&self, order: &[&str]) {
+        self.service().to_bucket(order, BUCKET).unwrap_or_else(|e| panic!("{order:?}: {}", e.message()));
+    }
+
     /// Its folder, that of a sandbox.
     pub fn path(&self) -> &Path {
         self.sandbox.path()

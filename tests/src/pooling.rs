@@ -1,5 +1,6 @@
 //! A pooler and a balancer before a fleet: real ones, with files where the topology says.
 
+use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -35,11 +36,12 @@ impl Pooling {
         // Servers run as another account where tests run as root, and have to reach their files.
         fs::set_permissions(&place, Permissions::from_mode(0o755)).expect("a sandbox to be passed through");
         let server_port = fleet.primary(0).port();
-        fleet.topology.rest.push_str(&format!(
+        let _ = write!(
+            fleet.topology.rest,
             "{settings}\n[[poolers]]\nname = \"pool-a\"\nhost = \"localhost\"\nport = {pooler_port}\n\
              config_file = \"conf/pgbouncer.ini\"\n\n[[balancers]]\nname = \"lb-a\"\nhost = \"localhost\"\n\
              config_file = \"conf/haproxy.cfg\"\nstats_socket = \"conf/stats.sock\"\nmaster_socket = \"conf/master.sock\"\n"
-        ));
+        );
         let ports = format!("name = \"s0\"\nwrite_port = {server_port}\nread_port = {server_port}\n");
         let text = fleet.topology.to_string().replacen("name = \"s0\"\n", &ports, 1);
         // The pooler is reached by the same name as the servers.

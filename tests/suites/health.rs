@@ -3,6 +3,7 @@
 mod advise;
 mod agent;
 mod alert;
+mod audit;
 mod page;
 mod probe;
 mod serve;

@@ -67,6 +67,8 @@ fn every_record_has_its_golden_line() {
     golden.take(&fleet.tool("poolcfg", ["check", "--config", "pools.toml"]).run().ok());
     pools(&mut golden);
     golden.take(&fleet.tool("healthcheck", ["probe", "--component", "shard", "-t", "s0"]).run().ok());
+    golden.take(&fleet.tool("healthcheck", ["audit", "--component", "store", "-j", "1"]).run());
+    golden.take(&fleet.tool("healthcheck", ["audit", "--rules"]).run().ok());
     let alert = ["alert", "--dry-run", "--failures", "1"];
     let twins = "CREATE TABLE pairs (id bigint); CREATE INDEX one ON pairs (id); CREATE INDEX other ON pairs (id)";
     fleet.psql(0, twins);

@@ -53,8 +53,10 @@ impl May {
     /// As S3's own document.
     pub(crate) fn policy(self, bucket: &str) -> serde_json::Value {
         let of_bucket: &[&str] = match self {
-            Self::Write => &["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"],
-            Self::Read => &["s3:ListBucket", "s3:GetBucketLocation"],
+            Self::Write => {
+                &["s3:ListBucket", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucketMultipartUploads"]
+            }
+            Self::Read => &["s3:ListBucket", "s3:GetBucketLocation", "s3:GetBucketVersioning"],
             Self::Fetch => &["s3:GetBucketLocation"],
         };
         let of_objects: &[&str] = match self {
@@ -114,6 +116,23 @@ impl Service<'_> {
     /// Makes the bucket, unless it is there.
     pub fn bucket(&self, bucket: &str) -> Result<()> {
         self.client(&["mb", "--ignore-existing", &format!("{ALIAS}/{bucket}")], "")
+    }
+
+    /// Does something to the bucket by MinIO's own client.
+    pub fn to_bucket(&self, order: &[&str], bucket: &str) -> Result<()> {
+        self.client(&[order, &[&format!("{ALIAS}/{bucket}")]].concat(), "")
+    }
+
+    /// Has the bucket keep what is deleted or written over for so many days.
+    pub fn keep_versions(&self, bucket: &str, days: u8) -> Result<()> {
+        self.to_bucket(&["version", "enable"], bucket)?;
+        // One rule, whatever was there: a second run adds none.
+        let rules = json!({ "Rules": [{
+            "ID": "old-versions", "Status": "Enabled", "Filter": { "Prefix": "" },
+            "NoncurrentVersionExpiration": { "NoncurrentDays": days },
+            "Expiration": { "ExpiredObjectDeleteMarker": true },
+        }]});
+        self.client(&["ilm", "rule", "import", &format!("{ALIAS}/{bucket}")], &rules.to_string())
     }
 
     /// Makes the user, or gives it this password and these rights.

@@ -16,7 +16,7 @@ use crate::supervisor::{self, Supervisor};
 use crate::{authority, clients, down, preflight, second_region, settings, show};
 
 /// How long all parts together may take until they answer.
-const LIMIT: Duration = Duration::from_mins(3);
+const LIMIT: Duration = Duration::from_mins(5);
 /// How often a member is asked.
 const PAUSE: Duration = Duration::from_millis(250);
 

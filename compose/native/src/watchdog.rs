@@ -36,6 +36,10 @@ const TICK: Duration = Duration::from_millis(200);
 const ASKING: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(2);
+/// Patroni's states while it makes a new cluster. A busy machine can keep it from answering, and what is stopped
+/// then has to be made anew.
+const MAKING: [&str; 3] =
+    ["initializing new cluster", "running custom bootstrap script", "starting after custom bootstrap"];
 /// How long an immediate shutdown may take before the processes are killed.
 const STOPPING: Duration = Duration::from_secs(1);
 
@@ -79,7 +83,9 @@ pub fn run(file: &Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| Error::new(Code::Io, "no runtime").source(source))?;
     let now = Instant::now();
-    runtime.block_on(Watch { settings, node, rest, heard: now, looked: now, paused: false, led: None }.watch())
+    runtime.block_on(
+        Watch { settings, node, rest, heard: now, looked: now, paused: false, making: false, led: None }.watch(),
+    )
 }
 
 struct Watch {
@@ -92,6 +98,8 @@ struct Watch {
     looked: Instant,
     /// Whether the cluster was paused then.
     paused: bool,
+    /// Whether it was making a new cluster then, which nobody uses yet.
+    making: bool,
     /// The server that led when it was looked at last.
     led: Option<Identity>,
 }
@@ -128,6 +136,7 @@ impl Watch {
         {
             self.heard = Instant::now();
             self.paused = state.get("pause") == Some(&Value::Bool(true));
+            self.making = state.get("state").and_then(Value::as_str).is_some_and(|state| MAKING.contains(&state));
         }
     }
 
@@ -171,7 +180,7 @@ impl Watch {
 
     /// Ends the server if it leads, at once, without a checkpoint that might take long.
     async fn stop(&self, why: &str, since: Instant) {
-        let Some(server) = self.leading().filter(|_| !self.paused) else { return };
+        let Some(server) = self.leading().filter(|_| !self.paused && !self.making) else { return };
         let (name, seconds, pid) = (&self.node.name, since.elapsed().as_secs(), server.pid);
         say(&format!("stopping PostgreSQL of \"{name}\" (process {pid}): {why} for {seconds} s"));
         let workers = descendants(server.pid);

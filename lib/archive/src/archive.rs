@@ -23,7 +23,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::codec::Codec;
 use crate::crypt::Key;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, hasty};
 
 /// The archive of one shard in one store. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,18 +46,9 @@ impl Archive {
         Self::of(config, shard, config.archive.store(store)?).await
     }
 
-    /// The same for someone who asks again by himself and mustn't be held up: the store gets two seconds
-    /// for an answer, and is asked no second time after them.
+    /// The same for someone who asks again by himself and mustn't be held up; see [`hasty`].
     pub async fn open_hasty(config: &Config, shard: &Shard, store: Option<&str>) -> Result<Self> {
-        let store = config.archive.store(store)?;
-        let at_most = |seconds: u64| seconds.min(2);
-        let hasty = ArchiveStore {
-            connect_timeout_seconds: at_most(store.connect_timeout_seconds),
-            stall_timeout_seconds: at_most(store.stall_timeout_seconds),
-            retry_seconds: at_most(store.retry_seconds),
-            ..store.clone()
-        };
-        Self::of(config, shard, &hasty).await?.with_key(config)
+        Self::of(config, shard, &hasty(config.archive.store(store)?)).await?.with_key(config)
     }
 
     async fn of(config: &Config, shard: &Shard, store: &ArchiveStore) -> Result<Self> {

@@ -13,7 +13,9 @@ use sha2::{Digest as _, Sha256};
 /// CRC-32C of these one after another, PostgreSQL's own checksum.
 pub(crate) fn crc32c<const N: usize>(parts: [&[u8]; N]) -> u32 {
     let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
-    parts.iter().for_each(|part| digest.update(part));
+    for part in parts {
+        digest.update(part);
+    }
     // The upper half of a sum of 32 bits is empty.
     u32::try_from(digest.finalize()).unwrap_or_default()
 }

@@ -26,8 +26,8 @@ impl Mark {
     /// The mark of an object as the store describes it.
     pub(crate) fn of(meta: &Meta) -> Self {
         let text = format!("{}\0{}\0{}", meta.etag, meta.size, meta.modified.timestamp_nanos_opt().unwrap_or_default());
-        let [a, b, c, d, e, f, g, h, ..] = Sum::of(text.as_bytes()).0;
-        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        let sum = Sum::of(text.as_bytes()).0;
+        Self(sum.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte)))
     }
 }
 

@@ -47,7 +47,9 @@ impl Store {
 
     fn wal_g(&self, args: &[&str]) {
         let mut command = Command::new("wal-g");
-        command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.place.path());
+        #[expect(clippy::disallowed_methods, reason = "wal-g is found as its caller finds it")]
+        let path = std::env::var_os("PATH").unwrap();
+        command.args(args).env_clear().env("PATH", path).env("HOME", self.place.path());
         command.env("WALG_FILE_PREFIX", self.root()).env("PGDATA", self.place.path().join("data"));
         command.env("WALG_COMPRESSION_METHOD", if self.codec == Codec::Lz4 { "lz4" } else { "zstd" });
         // A prefetched segment would be taken from a folder rather than from the store.

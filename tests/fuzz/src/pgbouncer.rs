@@ -1,5 +1,6 @@
 //! `pgbouncer.ini`: what is read is read the same when it is written plainly; rules judge anything.
 
+use std::fmt::Write as _;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -17,9 +18,9 @@ pub(crate) fn run(bytes: &[u8]) {
     for entry in &ini.entries {
         if section != Some(entry.section) {
             section = Some(entry.section);
-            plain.push_str(&format!("[{}]\n", ini.section_of(entry)));
+            let _ = writeln!(plain, "[{}]", ini.section_of(entry));
         }
-        plain.push_str(&format!("{} = {}\n", entry.key, entry.value));
+        let _ = writeln!(plain, "{} = {}", entry.key, entry.value);
         if let Ok(found) = pairs(&entry.value) {
             let quoted = |(key, value): &(String, String)| format!("{key}='{}'", value.replace('\'', "''"));
             let again = found.iter().map(quoted).collect::<Vec<_>>().join(" ");

@@ -19,6 +19,7 @@ const MOST: u64 = 256 << 20;
 const LIMIT: Duration = Duration::from_mins(15);
 
 /// Runs it, and compares its memory with the bound; the line of the shard.
+#[expect(clippy::print_stderr, reason = "figures for whoever asks for them")]
 #[track_caller]
 fn bounded(fleet: &Fleet, tool: &str, args: &[&str]) -> Value {
     let (outcome, peak) = fleet.as_operator(tool, args).run_watched(LIMIT);
@@ -84,9 +85,9 @@ fn long(segments: u64) -> Fleet {
     for number in 1..segments + 16 {
         let name = name(number);
         put(&archive.join(format!("wal_005/{name}.lz4")));
-        let (timeline, rest) = name.split_at(8);
-        let (log, low) = rest.split_at(8);
-        put(&archive.join(format!("flotilla/sums/wal_005/{timeline}-{log}-{low}.lz4.json")));
+        let (timeline, place) = name.split_at(8);
+        let (upper, lower) = place.split_at(8);
+        put(&archive.join(format!("flotilla/sums/wal_005/{timeline}-{upper}-{lower}.lz4.json")));
     }
     fleet
 }

@@ -83,7 +83,9 @@ fn whatever_is_listed_after_a_push_by_wal_g_that_was_killed_can_be_restored() {
             let unproven = of_state(&fleet, "unproven");
             let expected = (finished + usize::from(is_made && !is_unproven), usize::from(is_unproven));
             assert_eq!((of_state(&fleet, "finished").len(), unproven.len()), expected, "killed at walg.{place}");
-            unproven.iter().for_each(|unproven| is_no_backup(&fleet, unproven));
+            for unproven in &unproven {
+                is_no_backup(&fleet, unproven);
+            }
         }
         let left = of_state(&fleet, "unproven");
         let pushed = walg_wrap(&fleet, &["push"]).run_within(LONG).ok().line("s0");
@@ -132,7 +134,7 @@ fn verify_proves_what_is_sound_and_nothing_else() {
     assert!(rules(&damaged).contains(&("unproven".into(), "warning".into())), "{}", damaged.transcript());
     let pushed = walg_wrap(&fleet, &["push"]).run_within(LONG).ok().line("s0");
     assert!(pushed["warnings"].to_string().contains("is not proven"), "{pushed}");
-    assert_eq!(of_state(&fleet, "unproven"), [unproven.clone()]);
+    assert_eq!(of_state(&fleet, "unproven"), *std::slice::from_ref(&unproven));
     is_no_backup(&fleet, &unproven);
 
     fs::write(&part, whole).unwrap();

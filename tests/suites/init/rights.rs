@@ -61,6 +61,8 @@ fn the_application_reads_and_writes_its_rows_only() {
         "SELECT setval('flotilla.epoch_seq', 9)",
         "SELECT flotilla.unprotect('notes')",
         "SELECT rolpassword FROM pg_authid",
+        "SELECT FROM flotilla_posture.password_kinds()",
+        "SELECT FROM pg_hba_file_rules",
         "SET ROLE owner",
         "SET ROLE flotilla",
     ] {
@@ -117,14 +119,15 @@ fn nothing_is_for_everybody() {
             FROM pg_database WHERE datname = 'app'
             UNION ALL
             SELECT 'schema ' || nspname, coalesce(nspacl, acldefault('n', nspowner))
-            FROM pg_namespace WHERE nspname IN ('public', 'flotilla')
+            FROM pg_namespace WHERE nspname IN ('public', 'flotilla', 'flotilla_posture')
             UNION ALL
             SELECT c.oid::regclass::text, c.relacl
             FROM pg_class c WHERE relnamespace IN ('public'::regnamespace, 'flotilla'::regnamespace)
                 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
             UNION ALL
             SELECT p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner))
-            FROM pg_proc p WHERE pronamespace IN ('public'::regnamespace, 'flotilla'::regnamespace)
+            FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
+            WHERE nspname IN ('public', 'flotilla', 'flotilla_posture')
                 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
         ) AS everything
         WHERE EXISTS (SELECT FROM aclexplode(acl) WHERE grantee = 0)";

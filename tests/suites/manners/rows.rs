@@ -281,6 +281,15 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         tool: "healthcheck",
+        verb: "audit",
+        args: &["--component", "postgresql"],
+        hang: Hang::Mute,
+        cancelled_lines: true,
+        ..ROW
+    },
+    Row { tool: "healthcheck", verb: "audit", args: &["--rules"], ..ROW },
+    Row {
+        tool: "healthcheck",
         verb: "alert",
         args: &["--failures", "1", "--command", "cat > /dev/null"],
         stdin: Some(ALERT_INPUT),

@@ -1,5 +1,6 @@
 //! `poolcfg apply`, `diff` and `stats` on a balancer.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use flotilla_tests::{Outcome, Pooling};
@@ -13,11 +14,12 @@ fn text(pooling: &Pooling, ports: &[u16]) -> String {
         place.display()
     );
     for (number, port) in ports.iter().enumerate() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "frontend f{number}\n    bind 127.0.0.1:{port}\n    default_backend b{number}\nbackend b{number}\n    \
              server s0-a 127.0.0.1:{} check\n",
             pooling.fleet.primary(0).port()
-        ));
+        );
     }
     text
 }

@@ -72,8 +72,8 @@ fn pgdog_puts_rows_where_every_other_way_does() {
     let text = file(&fleet, &["pgdog", "--map", &map], "pgdog.toml");
     let query = text.lines().find_map(|line| line.strip_prefix("lookup_query = \"")).unwrap().trim_end_matches('"');
     let keys: Vec<i64> = (0..2000).map(|n| n * 7919 - 3_000_000).collect();
-    let input = keys.iter().map(|key| format!("{{\"user_id\":{key}}}\n")).collect::<String>();
-    let routed = fleet.shardctl(["route", "--by", "key", "--field", "user_id"]).stdin(input).run().ok();
+    let input: Vec<String> = keys.iter().map(|key| format!("{{\"user_id\":{key}}}\n")).collect();
+    let routed = fleet.shardctl(["route", "--by", "key", "--field", "user_id"]).stdin(input.concat()).run().ok();
     let places: Vec<String> = routed.lines().iter().map(|line| line["target"].as_str().unwrap().to_owned()).collect();
     let sql = format!(
         "SELECT string_agg('s' || ({}), ',' ORDER BY n) FROM unnest(ARRAY[{}]::bigint[]) WITH ORDINALITY AS t(key, n)",

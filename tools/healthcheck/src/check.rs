@@ -62,6 +62,7 @@ impl Limit {
 }
 
 /// One thing that was looked at.
+#[expect(clippy::struct_field_names, reason = "what a line calls it")]
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Check {
     /// What was looked at.

@@ -23,14 +23,20 @@ use std::time::Duration;
 use flotilla::config::{ArchiveStore, Config};
 use flotilla::fanout::BoxFuture;
 use flotilla::pg::Canceller;
-use flotilla::target::{self, Target};
+use flotilla::target::{self, Kind, Target};
 use flotilla::tls::Identity;
 use flotilla::{Code, Context, Error, Result, http};
 use tokio::time::Instant;
 
-pub(crate) use disk::is_here;
+pub(crate) use backup::{last_good, newest as newest_backup, seconds_since};
+pub(crate) use client::shard;
+pub(crate) use disk::{is_here, is_ours};
+pub(crate) use haproxy::balancer;
 pub(crate) use patroni::Believed;
-pub(crate) use postgresql::{Heard, Seen};
+pub(crate) use pgbouncer::pooler;
+pub(crate) use postgresql::{Heard, Seen, node};
+pub(crate) use redis::{login as redis_login, server as redis_server};
+pub(crate) use rows::text;
 
 use crate::board::Board;
 use crate::check::Check;
@@ -102,6 +108,22 @@ impl Subject {
         }
     }
 
+    /// What this run is to ask about, and the targets that a tool before this one has failed on. A shard stands
+    /// for its nodes as well; without any name everything is asked.
+    pub(crate) fn named(cx: &Context) -> Result<(Vec<Self>, Vec<Target>)> {
+        let config = cx.config()?;
+        let Some(named) = cx.named_targets()? else { return Ok((Self::all(config), Vec::new())) };
+        let (skipped, named): (Vec<Target>, Vec<Target>) =
+            named.into_iter().partition(|target| target.upstream_failure.is_some());
+        let is_meant = |target: &Target| {
+            let of_shard =
+                |one: &Target| matches!(one.kind, Kind::Shard(_)) && target.shard().is_some_and(|s| s.name == one.name);
+            named.iter().any(|one| one.name == target.name || of_shard(one))
+        };
+        let subjects = target::all(config).into_iter().filter(is_meant).map(|target| Self::Target(Box::new(target)));
+        Ok((subjects.collect(), skipped))
+    }
+
     /// Everything in the topology.
     pub(crate) fn all(config: &Config) -> Vec<Self> {
         let targets = target::all(config).into_iter().map(|target| Self::Target(Box::new(target)));
@@ -126,12 +148,16 @@ pub(crate) struct Instance {
 impl Instance {
     /// What this component would ask of this subject.
     pub(crate) fn of(component: &dyn Component, config: &Config, subject: &Subject) -> Option<Self> {
-        let endpoint = component.instance(config, subject)?;
+        Some(Self::at(component.instance(config, subject)?, subject))
+    }
+
+    /// A subject that is asked there.
+    pub(crate) fn at(endpoint: String, subject: &Subject) -> Self {
         let shard = match subject {
             Subject::Target(target) => target.shard().map(|shard| shard.name.clone()),
             Subject::Store(_) => None,
         };
-        Some(Self { name: subject.name().to_owned(), subject: subject.clone(), shard, endpoint })
+        Self { name: subject.name().to_owned(), subject: subject.clone(), shard, endpoint }
     }
 
     /// The name that a line about it carries as its target.
@@ -183,6 +209,11 @@ impl Asking {
         };
         let client = http::Client::of(config, identity, self.limit)?;
         Ok(self.client.get_or_init(|| client))
+    }
+
+    /// The same as somebody whom nobody knows: without a certificate.
+    pub(crate) fn stranger(&self) -> Result<http::Client> {
+        http::Client::of(self.config()?, None, self.limit)
     }
 
     /// How long a server may work on a statement: less than the whole, so that its own word comes first.

@@ -3,6 +3,7 @@
 mod advise;
 mod agent;
 mod alert;
+pub mod audit;
 mod board;
 mod check;
 mod component;
@@ -54,11 +55,14 @@ enum Verbs {
     /// Advise on indexes, statements, bloat and settings, with the SQL that mends
     #[command(after_help = advise::VERB.help(), after_long_help = advise::VERB.long_help())]
     Advise(advise::Args),
+    /// Look for weaknesses, by reading and by trying what must not succeed
+    #[command(after_help = audit::VERB.help(), after_long_help = audit::VERB.long_help())]
+    Audit(audit::Args),
 }
 
 impl Tool for Cli {
     const NAME: &'static str = "healthcheck";
-    const VERBS: &'static [Verb] = &[probe::VERB, serve::VERB, agent::VERB, alert::VERB, advise::VERB];
+    const VERBS: &'static [Verb] = &[probe::VERB, serve::VERB, agent::VERB, alert::VERB, advise::VERB, audit::VERB];
 
     fn global(&self) -> &Global {
         &self.global
@@ -71,6 +75,7 @@ impl Tool for Cli {
             Verbs::Agent(_) => &agent::VERB,
             Verbs::Alert(_) => &alert::VERB,
             Verbs::Advise(_) => &advise::VERB,
+            Verbs::Audit(_) => &audit::VERB,
         }
     }
 
@@ -82,6 +87,7 @@ impl Tool for Cli {
                 Verbs::Agent(args) => agent::run(&cx, args).await,
                 Verbs::Alert(args) => alert::run(&cx, args).await,
                 Verbs::Advise(args) => advise::run(&cx, args).await,
+                Verbs::Audit(args) => audit::run(&cx, args).await,
             }
         })
     }

@@ -55,11 +55,10 @@ pub(crate) fn exit(args: impl Iterator<Item = OsString>, exit: Exit) -> Exit {
     }
     // The numbers are those of the general table, under other names.
     match ENDED.load(Ordering::SeqCst) {
-        0 if exit == Exit::Ok => Exit::Ok,
         1 if exit == Exit::Ok => Exit::Failed,
         2 if exit == Exit::Ok => Exit::Usage,
-        // Help and version.
-        UNSAID if exit == Exit::Ok => Exit::Ok,
+        // All is well; or it was help or the version.
+        0 | UNSAID if exit == Exit::Ok => Exit::Ok,
         _ => Exit::Refused,
     }
 }

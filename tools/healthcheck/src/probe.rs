@@ -6,7 +6,6 @@ use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use flotilla::clock::parse_duration;
 use flotilla::record::{Line, Record, RecordInfo};
-use flotilla::target::{self, Kind, Target};
 use flotilla::verb::{Effect, Example, Scope, Verb};
 use flotilla::{Context, Result};
 use schemars::JsonSchema;
@@ -106,7 +105,7 @@ impl From<&Report> for Probed {
 /// Asks, and writes a line for each answer; or one for all, as Nagios wants it.
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let limit = args.timeout.unwrap_or(Duration::from_millis(cx.config()?.health.timeout_ms));
-    let (subjects, skipped) = subjects(cx)?;
+    let (subjects, skipped) = Subject::named(cx)?;
     let jobs = jobs(cx, &subjects, &args.components)?;
     if args.nagios {
         return nagios::run(cx, jobs, &skipped, limit).await;
@@ -118,22 +117,6 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     }
     let from = if args.fail_on == FailOn::Warn { Health::Warn } else { Health::Unknown };
     sweep(cx, jobs, limit, |report| cx.output().line(&line(&report, from))).await
-}
-
-/// What is to be asked about, and the targets that a tool before this one has failed on. A shard stands for its
-/// nodes as well; without any name everything is asked.
-fn subjects(cx: &Context) -> Result<(Vec<Subject>, Vec<Target>)> {
-    let config = cx.config()?;
-    let Some(named) = cx.named_targets()? else { return Ok((Subject::all(config), Vec::new())) };
-    let (skipped, named): (Vec<Target>, Vec<Target>) =
-        named.into_iter().partition(|target| target.upstream_failure.is_some());
-    let is_meant = |target: &Target| {
-        let of_shard =
-            |one: &Target| matches!(one.kind, Kind::Shard(_)) && target.shard().is_some_and(|s| s.name == one.name);
-        named.iter().any(|one| one.name == target.name || of_shard(one))
-    };
-    let subjects = target::all(config).into_iter().filter(is_meant).map(|target| Subject::Target(Box::new(target)));
-    Ok((subjects.collect(), skipped))
 }
 
 /// A report as a line.

@@ -34,8 +34,8 @@ pub(crate) struct Failure {
 impl Failure {
     fn of(error: &Error) -> Self {
         let record = error.record();
-        let causes = record.causes.iter().map(|cause| format!(": {cause}")).collect::<String>();
-        let message = format!("{}{causes}", record.message);
+        let whole: Vec<&str> = std::iter::once(&record.message).chain(&record.causes).map(String::as_str).collect();
+        let message = whole.join(": ");
         Self { code: record.code, message, hint: record.hint, sqlstate: record.sqlstate }
     }
 

@@ -1,6 +1,7 @@
 //! Asking many at once: bounded, each within its own time, nobody waiting for anybody.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl Tools {
         Self { kept: Arc::new(Kept::keeping()), ..self }
     }
 
-    fn asking(&self, until: Instant) -> Asking {
+    pub(crate) fn asking(&self, until: Instant) -> Asking {
         Asking {
             cx: self.cx.clone(),
             limit: self.limit,
@@ -92,24 +93,28 @@ pub(crate) fn jobs(cx: &Context, subjects: &[Subject], wanted: &[String]) -> Res
     Ok(jobs)
 }
 
-/// Makes one probe, which ends in time whatever it does.
-pub(crate) async fn once(job: &Job, tools: &Tools) -> Report {
-    let Tools { cx, limit, .. } = tools;
-    let began = Instant::now();
-    let until = began + *limit;
-    let asking = tools.asking(until);
-    let work = AssertUnwindSafe(job.component.ask(&asking, &job.instance)).catch_unwind();
+/// Work that ends in time whatever it does, and takes nobody with it.
+pub(crate) async fn within<T>(asking: &Asking, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let cx = &asking.cx;
     let stopped = async {
         cx.stop().asked().await;
         tokio::time::sleep(GRACE).await;
     };
-    let yielded: Result<Found> = tokio::select! {
-        done = work => done.unwrap_or_else(|_| Err(Error::internal("the probe panicked")
+    tokio::select! {
+        done = AssertUnwindSafe(work).catch_unwind() => done.unwrap_or_else(|_| Err(Error::internal("the probe panicked")
             .hint("This is a bug. The other probes were not affected; report it with the output of -vv."))),
-        () = tokio::time::sleep_until(until) => Err(asking.late()),
+        () = tokio::time::sleep_until(asking.until) => Err(asking.late()),
         () = cx.deadline_passed() => Err(cx.deadline_error()),
         () = stopped => Err(signal::cancelled()),
-    };
+    }
+}
+
+/// Makes one probe, which ends in time whatever it does.
+pub(crate) async fn once(job: &Job, tools: &Tools) -> Report {
+    let began = Instant::now();
+    let until = began + tools.limit;
+    let asking = tools.asking(until);
+    let yielded: Result<Found> = within(&asking, job.component.ask(&asking, &job.instance)).await;
     job.component.ended(&tools.board, &job.instance, yielded.as_ref().err());
     Report::new(job.component.name(), job.instance.clone(), yielded, began.elapsed())
 }

@@ -41,6 +41,7 @@ pub(crate) struct Args {
 }
 
 /// One pool: of a database and a user, as `SHOW POOLS` has it.
+#[expect(clippy::struct_field_names, reason = "as PgBouncer names them")]
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Pool {
     /// The database.
@@ -123,6 +124,7 @@ impl Record for Traffic {
 }
 
 /// One server of a balancer's backend, as `show stat` has it.
+#[expect(clippy::struct_field_names, reason = "as HAProxy names them")]
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Server {
     /// The backend.

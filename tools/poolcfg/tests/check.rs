@@ -46,7 +46,7 @@ fn findings(rule: &str, side: &str) -> Vec<Finding> {
     let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     files.retain(|path| {
         let name = path.file_name().unwrap().to_str().unwrap();
-        !matches!(name, "flotilla.toml" | "settings") && !name.ends_with(".txt")
+        !matches!(name, "flotilla.toml" | "settings") && path.extension().is_none_or(|extension| extension != "txt")
     });
     files.sort();
     let mut found =

@@ -54,6 +54,7 @@ pub(crate) const FILES: &[File] = &[
     file!("103_audit.sql", "the server's audit trail"),
     file!("104_backup.sql", "physical backups by role backup"),
     file!("105_seal.sql", "sealing of new partitions"),
+    file!("106_posture.sql", "what an audit has to see"),
 ];
 
 /// What the placeholders stand for.

@@ -40,7 +40,9 @@ pub(crate) struct MemoryFile(PathBuf);
 impl MemoryFile {
     /// The file of this archive.
     pub(crate) fn of(archive: &Archive) -> Self {
-        Self(Remembered::file(archive.store().place()))
+        // Two regions may have buckets of one name: the store's own name keeps them apart.
+        let store = archive.store();
+        Self(Remembered::file(&format!("{} {}", store.name(), store.place())))
     }
 
     fn path(&self) -> Result<PathBuf> {

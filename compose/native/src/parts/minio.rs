@@ -19,6 +19,8 @@ pub(super) struct Minio;
 
 /// The bucket of archives in each.
 const BUCKET: &str = "archive";
+/// For how many days it keeps what was deleted, so that nobody who has the key can destroy every backup at once.
+const OLD_VERSIONS_DAYS: u8 = 7;
 /// Who works in it, and how.
 const USERS: [(&str, May); 2] = [("writer", May::Write), ("reader", May::Read)];
 
@@ -114,6 +116,7 @@ impl Part for Minio {
             return Ok(false);
         }
         service.bucket(BUCKET)?;
+        service.keep_versions(BUCKET, OLD_VERSIONS_DAYS)?;
         for (user, may) in &users {
             service.user(user, secrets.password(user), *may, BUCKET)?;
         }
@@ -145,5 +148,5 @@ pub(super) fn topology(plan: &Plan, regions: &[Host]) -> Result<String> {
 /// What is to be made in a server, in a form that can be compared.
 fn wanted(users: &[(String, May)]) -> String {
     let users: Vec<_> = users.iter().map(|(user, may)| json!({ "user": user, "policy": may.policy(BUCKET) })).collect();
-    format!("{:#}\n", json!({ "bucket": BUCKET, "users": users }))
+    format!("{:#}\n", json!({ "bucket": BUCKET, "old_versions_days": OLD_VERSIONS_DAYS, "users": users }))
 }

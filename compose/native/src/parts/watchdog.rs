@@ -37,7 +37,7 @@ impl Part for Watchdog {
     }
 
     fn members(&self, plan: &Plan) -> Vec<Member> {
-        plan.shards().into_iter().flat_map(|shard| shard.nodes).map(member).collect()
+        plan.shards().into_iter().flat_map(|shard| shard.nodes).map(|node| member(&node)).collect()
     }
 
     /// Nothing asks it.
@@ -89,7 +89,7 @@ impl Part for Watchdog {
     }
 }
 
-fn member(node: Host) -> Member {
+fn member(node: &Host) -> Member {
     let name = of(&node.name);
     Member {
         certificate: Some(Certificate {

@@ -38,7 +38,7 @@ use secrecy::SecretString;
 pub use body::Body;
 pub use error::{Class, Result, StoreError};
 pub use object::{Entries, Entry, Listing, Meta, Over, Put, Source, Upload};
-pub use patience::Patience;
+pub use patience::{Patience, hasty};
 pub use preflight::{Preflight, Rights};
 
 /// What comes later.
@@ -64,6 +64,7 @@ trait Backend: Send + Sync {
     fn list(&self, base: &str, listing: Listing) -> Entries;
     fn delete(&self, keys: Vec<String>) -> Later<'_, ()>;
     fn credentials(&self) -> Later<'_, Option<Credentials>>;
+    fn keeps_versions(&self) -> Later<'_, Option<bool>>;
 }
 
 /// A store, or what lies below a path in it. Cheap to clone.
@@ -162,6 +163,11 @@ impl Store {
     /// What requests are signed with, as the chain of credentials says now; none of a folder.
     pub async fn credentials(&self) -> Result<Option<Credentials>> {
         self.backend.credentials().await
+    }
+
+    /// Whether an object that is deleted or written over is still there as an older version; none of a folder.
+    pub async fn keeps_versions(&self) -> Result<Option<bool>> {
+        self.backend.keeps_versions().await
     }
 
     /// Deletes objects; what isn't there is no failure.

@@ -18,6 +18,19 @@ pub(super) const PROGRESS: u64 = 64 << 10;
 /// What an upload must make at least, in bytes a second.
 const SLOWEST: u64 = 256 << 10;
 
+/// The same store for someone who asks again by himself and mustn't be held up: it gets two seconds for an
+/// answer, and is asked no second time after them.
+#[must_use]
+pub fn hasty(store: &ArchiveStore) -> ArchiveStore {
+    let at_most = |seconds: u64| seconds.min(2);
+    ArchiveStore {
+        connect_timeout_seconds: at_most(store.connect_timeout_seconds),
+        stall_timeout_seconds: at_most(store.stall_timeout_seconds),
+        retry_seconds: at_most(store.retry_seconds),
+        ..store.clone()
+    }
+}
+
 /// How long a store is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {

@@ -256,7 +256,9 @@ pub async fn plan(
             parts.iter().chain(&small).for_each(|key| keys.insert(key, ()));
         }
     }
-    segment::wanted(&run).into_iter().for_each(|object| keys.insert(&object.key(), ()));
+    for object in segment::wanted(&run) {
+        keys.insert(&object.key(), ());
+    }
     run.inventory.others().filter(|key| !run.is_known(key)).for_each(|key| keys.insert(&key, ()));
     for (key, ()) in keys.iter() {
         let Some(facts) = run.inventory.get(&key) else { continue };

@@ -35,13 +35,12 @@ pub(super) async fn write(run: &Run) -> Result<()> {
     let mut proven = Vec::new();
     for backup in run.catalog.backups.iter().filter(|backup| run.catalog.unproven.contains(&backup.name)) {
         let key = names::sentinel(&backup.name);
-        match hindrance(run, backup, &proven) {
-            Some(why) => run.find(Finding::warning(Rule::Unproven, &key, format!("it can't be proven: {why}"))),
-            None => {
-                sums(run, backup).await?;
-                proven.push(&backup.name);
-                run.find(Finding::info(Rule::Unproven, &key, "all of it was read and is sound: it is proven now"));
-            }
+        if let Some(why) = hindrance(run, backup, &proven) {
+            run.find(Finding::warning(Rule::Unproven, &key, format!("it can't be proven: {why}")));
+        } else {
+            sums(run, backup).await?;
+            proven.push(&backup.name);
+            run.find(Finding::info(Rule::Unproven, &key, "all of it was read and is sound: it is proven now"));
         }
     }
     run.shared().summary.proven = proven.len() as u64;

@@ -2,8 +2,14 @@
 
 use std::path::PathBuf;
 
+use chrono::NaiveDate;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use toml::value::Datetime;
+
+use super::Config;
+use crate::error::{Error, Result};
+use crate::target;
 
 /// What `healthcheck` holds its answers against: beyond `_warn` something is a warning, beyond `_fail` a failure.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -91,6 +97,8 @@ pub struct HealthSettings {
     pub drill_seconds_warn: f64,
     /// Runs that the ledger must show.
     pub jobs: Vec<HealthJob>,
+    /// What `healthcheck audit` finds and somebody has decided to live with for a while.
+    pub waivers: Vec<HealthWaiver>,
 }
 
 /// A run that the ledger must show.
@@ -103,6 +111,58 @@ pub struct HealthJob {
     pub verb: String,
     /// How often it has to end well on every shard, in seconds.
     pub every_seconds: u64,
+}
+
+/// Something that `healthcheck audit` finds and somebody has decided to live with for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HealthWaiver {
+    /// The rule.
+    pub rule: String,
+    /// Where it is waived: a target or a store of archives; everywhere where none is given.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it counts.
+    #[serde(deserialize_with = "date")]
+    pub until: NaiveDate,
+}
+
+/// A day: TOML's own date, or the same in quotes.
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Date(Datetime),
+        Text(String),
+    }
+    let text = match Given::deserialize(deserializer)? {
+        Given::Date(date) => date.to_string(),
+        Given::Text(text) => text,
+    };
+    NaiveDate::parse_from_str(&text, "%Y-%m-%d")
+        .map_err(|_| serde::de::Error::custom(format!("{text:?} is not a day; write it as 2027-01-31")))
+}
+
+/// Refuses waivers without a reason, and those of nothing in the topology.
+pub(super) fn check(config: &Config) -> Result<()> {
+    let at = config.path.display();
+    for waiver in &config.health.waivers {
+        let rule = &waiver.rule;
+        if waiver.reason.trim().is_empty() {
+            return Err(Error::config(format!("{at}: the waiver of rule \"{rule}\" has no reason"))
+                .hint("Say in `reason` why it may stay so until then."));
+        }
+        let Some(name) = &waiver.target else { continue };
+        let is_there = target::all(config).iter().any(|target| target.name == *name)
+            || config.archive.stores.iter().any(|store| store.name == *name);
+        if !is_there {
+            return Err(Error::config(format!("{at}: rule \"{rule}\" is waived on \"{name}\", which isn't there"))
+                .hint("Name a target, as `shardctl targets` lists them, or a store of archives."));
+        }
+    }
+    Ok(())
 }
 
 impl Default for HealthSettings {
@@ -149,6 +209,7 @@ impl Default for HealthSettings {
             verified_seconds_warn: 691_200.0,
             drill_seconds_warn: 691_200.0,
             jobs: Vec::new(),
+            waivers: Vec::new(),
         }
     }
 }

@@ -15,7 +15,7 @@ mod validate;
 
 pub use archive::{Archive, ArchiveStore, Compression, Encryption, Engine, KeyTransform, StoreUrl};
 pub use capacity::{Application, Exporter, ExporterKind, PostgresqlSettings, Use};
-pub use health::{HealthJob, HealthSettings};
+pub use health::{HealthJob, HealthSettings, HealthWaiver};
 pub use settings::{
     Connect, DrillSettings, HaproxySettings, MigrateSettings, PatroniSettings, PgbouncerSettings, PgdogSettings,
     Secrets, Users,
@@ -165,10 +165,12 @@ impl Config {
             &mut self.health.sslkey,
         ];
         let stores = self.archive.stores.iter_mut().flat_map(|s| [&mut s.ca_file, &mut s.credentials_file]);
+        let nodes = self.shards.iter_mut().flat_map(|s| &mut s.nodes);
+        let nodes = nodes.chain(self.standby_clusters.iter_mut().flat_map(|c| &mut c.nodes)).map(|n| &mut n.log);
         let poolers = self.poolers.iter_mut().map(|p| &mut p.config_file);
         let balancers =
             self.balancers.iter_mut().flat_map(|b| [&mut b.config_file, &mut b.stats_socket, &mut b.master_socket]);
-        let paths = settings.into_iter().chain(stores).chain(poolers).chain(balancers).flatten();
+        let paths = settings.into_iter().chain(stores).chain(nodes).chain(poolers).chain(balancers).flatten();
         for path in paths.chain(self.migrate.dirs.iter_mut().flatten()) {
             if path.is_relative() && path != Path::new("system") {
                 *path = dir.join(&*path);

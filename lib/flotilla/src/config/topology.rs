@@ -73,6 +73,9 @@ pub struct Node {
     /// The URL of Patroni's REST interface.
     #[serde(default)]
     pub patroni: Option<String>,
+    /// The file that its log is written to, on the machine that it runs on.
+    #[serde(default)]
+    pub log: Option<PathBuf>,
     /// How much memory is its own, in bytes; its machine's where it is alone there.
     #[serde(default)]
     pub memory_bytes: Option<u64>,

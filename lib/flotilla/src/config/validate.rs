@@ -44,6 +44,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
             .hint("Name the program that breaks and mends, and its first arguments."));
     }
     super::archive::check(config)?;
+    super::health::check(config)?;
     super::standby::check(config)
 }
 

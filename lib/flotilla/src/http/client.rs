@@ -73,6 +73,11 @@ impl<'a> Request<'a> {
         Self { url, method: Method::POST, body: document.to_string().into(), headers }
     }
 
+    /// A PATCH of a JSON document to it.
+    pub fn patch_json(url: &'a str, document: &serde_json::Value) -> Self {
+        Self { method: Method::PATCH, ..Self::post_json(url, document) }
+    }
+
     /// With this header as well.
     #[must_use]
     pub fn header(mut self, name: &'a str, value: impl Into<String>) -> Self {

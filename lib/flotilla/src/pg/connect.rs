@@ -128,7 +128,7 @@ impl Endpoint {
         })
     }
 
-    async fn addresses(&self, host: &Host) -> Result<Vec<Address>, Failure> {
+    pub(super) async fn addresses(&self, host: &Host) -> Result<Vec<Address>, Failure> {
         if host.is_socket() {
             return Ok(vec![Address::Unix(PathBuf::from(format!("{}/.s.PGSQL.{}", host.host, host.port)))]);
         }

@@ -209,6 +209,13 @@ impl Endpoint {
         self
     }
 
+    /// Logs in with this password, whatever the password file says.
+    #[must_use]
+    pub fn with_password(mut self, password: SecretString) -> Self {
+        self.password = Some(password);
+        self
+    }
+
     /// Another database on the same servers.
     #[must_use]
     pub fn dbname(mut self, dbname: impl Into<String>) -> Self {

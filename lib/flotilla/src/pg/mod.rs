@@ -16,6 +16,7 @@ mod endpoint;
 mod failure;
 pub(crate) mod fuzz;
 mod keywords;
+pub mod knock;
 mod link;
 mod passfile;
 mod pooler;

@@ -25,6 +25,9 @@ _healthcheck() {
             healthcheck,alert)
                 cmd="healthcheck__subcmd__alert"
                 ;;
+            healthcheck,audit)
+                cmd="healthcheck__subcmd__audit"
+                ;;
             healthcheck,probe)
                 cmd="healthcheck__subcmd__probe"
                 ;;
@@ -38,7 +41,7 @@ _healthcheck() {
 
     case "${cmd}" in
         healthcheck)
-            opts="-o -q -v -t -j -h -V --output --quiet --verbose --config --target --all --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --jobs --help --version probe serve agent alert advise"
+            opts="-o -q -v -t -j -h -V --output --quiet --verbose --config --target --all --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --jobs --help --version probe serve agent alert advise audit"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -308,6 +311,80 @@ _healthcheck() {
                     ;;
                 --keep)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "auto table json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "auto table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jitter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        healthcheck__subcmd__audit)
+            opts="-o -q -v -t -j -h --component --timeout --fail-on --rules --output --quiet --verbose --config --target --all --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --jobs --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --component)
+                    COMPREPLY=($(compgen -W "postgresql pgbouncer haproxy patroni etcd redis store backup" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -W "warn fail" -- "${cur}"))
                     return 0
                     ;;
                 --output)

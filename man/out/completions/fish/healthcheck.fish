@@ -48,6 +48,7 @@ complete -c healthcheck -n "__fish_healthcheck_needs_command" -f -a "serve" -d '
 complete -c healthcheck -n "__fish_healthcheck_needs_command" -f -a "agent" -d 'Tell HAProxy about nodes, in the protocol of its agent checks'
 complete -c healthcheck -n "__fish_healthcheck_needs_command" -f -a "alert" -d 'Tell people when something stays bad, and when it is over'
 complete -c healthcheck -n "__fish_healthcheck_needs_command" -f -a "advise" -d 'Advise on indexes, statements, bloat and settings, with the SQL that mends'
+complete -c healthcheck -n "__fish_healthcheck_needs_command" -f -a "audit" -d 'Look for weaknesses, by reading and by trying what must not succeed'
 complete -c healthcheck -n "__fish_healthcheck_using_subcommand probe" -l component -d 'Only this component; may be repeated' -r -f -a "shard\t''
 postgresql\t''
 patroni\t''
@@ -181,3 +182,33 @@ complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l dry-r
 complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l yes -d 'Consent to what can\'t be undone'
 complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c healthcheck -n "__fish_healthcheck_using_subcommand advise" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l component -d 'Only this component; may be repeated' -r -f -a "postgresql\t''
+pgbouncer\t''
+haproxy\t''
+patroni\t''
+etcd\t''
+redis\t''
+store\t''
+backup\t''"
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l timeout -d 'How long looking at one instance may take' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l fail-on -d 'What makes a line an error' -r -f -a "warn\t'Warnings as well'
+fail\t'What isn\'t safe, or can\'t be told'"
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l rules -d 'List the rules instead'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l all -d 'Work on every target'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l yes -d 'Consent to what can\'t be undone'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c healthcheck -n "__fish_healthcheck_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'

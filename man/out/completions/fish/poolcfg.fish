@@ -73,7 +73,7 @@ complete -c poolcfg -n "__fish_poolcfg_using_subcommand render" -s h -l help -d 
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand check" -l exclude -d 'Don\'t ask this rule; may be repeated' -r
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand check" -l for-version -d 'For this release instead of the installed one; may be repeated' -r
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand check" -l max-connections -d 'PostgreSQL\'s `max_connections`, where neither Patroni\'s file nor the topology has it' -r
-complete -c poolcfg -n "__fish_poolcfg_using_subcommand check" -l rto -d 'How long a failover may take until clients are served again' -r
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand check" -l rto -d 'How long a failover may take until clients are served again, instead of what the topology promises' -r
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand check" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
 json\t'JSON lines; their shape is a promise'"

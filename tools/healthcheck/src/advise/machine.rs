@@ -39,7 +39,7 @@ impl Machine {
         found: &mut Found,
     ) -> Result<Self> {
         let node = &seat.node;
-        let here = is_here(node);
+        let here = is_here(&node.host, node.hostaddr);
         let mut machine = Self { disk: node.disk, ..Self::default() };
         let meminfo = if here { fs::read_to_string("/proc/meminfo").ok() } else { by_server(cx, seat).await? };
         machine.huge_pages = meminfo.as_deref().and_then(|text| field(text, "HugePages_Total:"));
@@ -79,7 +79,9 @@ impl Machine {
 fn neighbours(config: &Config, node: &Node, here: bool) -> f64 {
     let nodes = config.shards.iter().flat_map(|shard| &shard.nodes);
     let address = |node: &Node| node.hostaddr.map_or_else(|| node.host.clone(), |address| address.to_string());
-    let count = nodes.filter(|other| if here { is_here(other) } else { address(other) == address(node) }).count();
+    let count = nodes
+        .filter(|other| if here { is_here(&other.host, other.hostaddr) } else { address(other) == address(node) })
+        .count();
     #[expect(clippy::cast_precision_loss, reason = "a handful of nodes")]
     let count = count.max(1) as f64;
     count

@@ -56,7 +56,9 @@ pub(super) fn take(state: &mut State, seen: &[Observation], patience: &Patience,
                 })
                 .map(|(key, _)| key.clone())
                 .collect();
-            gone.iter().for_each(|key| good(state, key, patience, now));
+            for key in &gone {
+                good(state, key, patience, now);
+            }
         }
     }
 }
@@ -148,7 +150,7 @@ mod tests {
     use crate::check::Health;
 
     const PATIENCE: Patience =
-        Patience { failures: 3, successes: 2, remind: Duration::from_secs(3600), from: Health::Warn };
+        Patience { failures: 3, successes: 2, remind: Duration::from_hours(1), from: Health::Warn };
 
     fn seen(checks: &[(&str, Health)]) -> Vec<Observation> {
         let checks = checks.iter().map(|(check, status)| SeenCheck {

@@ -19,7 +19,7 @@ use super::state::{Alert, State};
 /// How long one attempt may take.
 const LIMIT: Duration = Duration::from_secs(10);
 /// How long a command may take: it may have a mail server to wait for.
-const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+const COMMAND_LIMIT: Duration = Duration::from_mins(1);
 /// How many attempts there are; the next run makes more.
 const ATTEMPTS: usize = 4;
 

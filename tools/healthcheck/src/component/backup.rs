@@ -9,7 +9,7 @@ use flotilla::fanout::BoxFuture;
 use flotilla::{Error, Result, journal};
 use flotilla_archive::Archive;
 use flotilla_archive::names::{self, BackupName, Object};
-use flotilla_archive::store::{Entry, Listing, Meta};
+use flotilla_archive::store::{Entry, Listing, Meta, Store};
 use flotilla_archive::verify::Remembered;
 use flotilla_archive::wal::SegmentSize;
 use futures_util::TryStreamExt as _;
@@ -57,13 +57,13 @@ impl Component for Backup {
 }
 
 /// The newest backup of an archive: when it was finished, and when all of it was last read and found sound.
-struct Newest {
-    finished: DateTime<Utc>,
-    verified: Option<DateTime<Utc>>,
+pub(crate) struct Newest {
+    pub(crate) finished: DateTime<Utc>,
+    pub(crate) verified: Option<DateTime<Utc>>,
 }
 
 /// Looks at names and times alone: what a backup holds is `walg-wrap verify`'s to say.
-async fn newest(config: &Config, shard: &Shard, store: &str) -> Result<Option<Newest>> {
+pub(crate) async fn newest(config: &Config, shard: &Shard, store: &str) -> Result<Option<Newest>> {
     let archive = Archive::open_hasty(config, shard, Some(store)).await?;
     let mut found: Option<(BackupName, Meta)> = None;
     let mut entries = archive.store().list(Listing::of(names::BACKUPS).flat());
@@ -76,7 +76,7 @@ async fn newest(config: &Config, shard: &Shard, store: &str) -> Result<Option<Ne
         }
     }
     let Some((name, sentinel)) = found else { return Ok(None) };
-    let memory = remembered(archive.store().place());
+    let memory = remembered(archive.store());
     let verified = if memory.is_empty() {
         None
     } else {
@@ -93,9 +93,9 @@ async fn newest(config: &Config, shard: &Shard, store: &str) -> Result<Option<Ne
 }
 
 /// What `walg-wrap verify` has read on this machine as this user.
-fn remembered(place: &str) -> Remembered {
+fn remembered(store: &Store) -> Remembered {
     let Ok(folder) = journal::state_dir() else { return Remembered::default() };
-    let path = folder.join(Remembered::file(place));
+    let path = folder.join(Remembered::file(&format!("{} {}", store.name(), store.place())));
     match File::open(&path).and_then(|file| Remembered::read(BufReader::new(file))) {
         Ok(remembered) => remembered,
         Err(error) => {
@@ -143,14 +143,15 @@ fn drill(shard: &str, settings: &HealthSettings) -> Check {
 }
 
 /// When a run about a target last ended well, by lines of a journal, the newest first.
-pub(super) fn last_good(lines: &[serde_json::Value], tool: &str, verb: &str, target: &str) -> Option<DateTime<Utc>> {
+pub(crate) fn last_good(lines: &[serde_json::Value], tool: &str, verb: &str, target: &str) -> Option<DateTime<Utc>> {
     let is_it = |line: &&serde_json::Value| {
         line["tool"] == tool && line["verb"] == verb && line["target"] == target && line["status"] == "ok"
     };
     lines.iter().find(is_it)?["at"].as_str()?.parse().ok()
 }
 
-pub(super) fn seconds_since(at: DateTime<Utc>) -> f64 {
+/// How long ago something was, in seconds.
+pub(crate) fn seconds_since(at: DateTime<Utc>) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "seconds of some years")]
     let seconds = (flotilla::clock::now() - at).num_seconds() as f64;
     seconds.max(0.0)

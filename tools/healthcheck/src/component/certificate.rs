@@ -17,6 +17,7 @@ use crate::check::{Check, Limit};
 pub(crate) struct Certificate;
 
 /// A port that speaks TLS.
+#[expect(clippy::struct_field_names, reason = "a port has a port")]
 struct Port {
     /// What listens there.
     of: &'static str,

@@ -56,7 +56,8 @@ impl Component for Client {
     }
 }
 
-pub(super) fn shard(subject: &Subject) -> Option<&Shard> {
+/// The shard that a subject is.
+pub(crate) fn shard(subject: &Subject) -> Option<&Shard> {
     match subject {
         Subject::Target(target) => match &target.kind {
             Kind::Shard(shard) => Some(shard),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use flotilla::Result;
-use flotilla::config::{HealthSettings, Node};
+use flotilla::config::HealthSettings;
 use rustix::fs::statvfs;
 
 use super::store::gone;
@@ -34,12 +34,21 @@ fn ratio(path: PathBuf) -> Result<Option<(PathBuf, f64)>> {
     Ok((usable > 0).then(|| (path, (used as f64 / usable as f64 * 1e4).round() / 1e4)))
 }
 
-/// Whether a node's files are this machine's: it is reached by a socket, or by an address that is ours.
-pub(crate) fn is_here(node: &Node) -> bool {
-    if node.host.starts_with('/') && node.hostaddr.is_none() {
+/// Whether a server's files are this machine's: it is reached by a socket, or by an address that is ours.
+pub(crate) fn is_here(host: &str, hostaddr: Option<IpAddr>) -> bool {
+    if host.starts_with('/') && hostaddr.is_none() {
         return true;
     }
-    let address = node.hostaddr.or_else(|| node.host.parse::<IpAddr>().ok());
+    let address = hostaddr.or_else(|| host.parse::<IpAddr>().ok());
     // Only the machine's own addresses can be bound.
     address.is_some_and(|address| UdpSocket::bind((address, 0)).is_ok())
+}
+
+/// The same of a server that may be known by its name alone.
+pub(crate) async fn is_ours(host: &str, hostaddr: Option<IpAddr>) -> bool {
+    if hostaddr.is_some() || host.starts_with('/') {
+        return is_here(host, hostaddr);
+    }
+    let found = tokio::net::lookup_host((host, 0)).await;
+    found.is_ok_and(|mut all| all.any(|address| is_here(host, Some(address.ip()))))
 }

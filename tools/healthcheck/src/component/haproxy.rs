@@ -48,7 +48,8 @@ impl Component for Haproxy {
     }
 }
 
-fn balancer(subject: &Subject) -> Option<&Balancer> {
+/// The balancer of a subject.
+pub(crate) fn balancer(subject: &Subject) -> Option<&Balancer> {
     match subject {
         Subject::Target(target) => match &target.kind {
             Kind::Balancer(balancer) => Some(balancer),

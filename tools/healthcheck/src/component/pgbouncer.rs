@@ -41,7 +41,8 @@ impl Component for PgBouncer {
     }
 }
 
-fn pooler(subject: &Subject) -> Option<&Pooler> {
+/// The pooler of a subject.
+pub(crate) fn pooler(subject: &Subject) -> Option<&Pooler> {
     match subject {
         Subject::Target(target) => match &target.kind {
             Kind::Pooler(pooler) => Some(pooler),

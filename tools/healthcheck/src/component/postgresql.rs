@@ -179,7 +179,7 @@ async fn look(asking: &Asking, session: &Session, node: &Node) -> Result<Found> 
         }
     }
     checks.push(clock(number(core, "clock"), sent, answered, settings));
-    if let Some(folder) = text(core, "data_directory").filter(|_| disk::is_here(node)) {
+    if let Some(folder) = text(core, "data_directory").filter(|_| disk::is_here(&node.host, node.hostaddr)) {
         checks.extend(disk::used(Path::new(folder), settings).await?);
     }
     checks.extend(pending_restart(number(core, "pending_restart")));

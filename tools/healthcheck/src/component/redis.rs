@@ -37,8 +37,8 @@ impl Component for Redis {
             let opened = MultiplexedConnection::new_with_config(&login(config)?, stream, patience).await;
             let (mut connection, driver) = opened.map_err(failed)?;
             // Dropped with this, it ends.
-            let mut driven = tokio::task::JoinSet::new();
-            driven.spawn(driver);
+            let mut tasks = tokio::task::JoinSet::new();
+            tasks.spawn(driver);
             let text: String = redis::cmd("INFO").query_async(&mut connection).await.map_err(failed)?;
             let info: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once(':')).collect();
             Ok(look(server.role, &info, config))
@@ -46,7 +46,8 @@ impl Component for Redis {
     }
 }
 
-fn server(subject: &Subject) -> Option<&Server> {
+/// The Redis of a subject.
+pub(crate) fn server(subject: &Subject) -> Option<&Server> {
     match subject {
         Subject::Target(target) => match &target.kind {
             Kind::Redis(server) => Some(server),
@@ -56,7 +57,8 @@ fn server(subject: &Subject) -> Option<&Server> {
     }
 }
 
-fn login(config: &Config) -> Result<RedisConnectionInfo> {
+/// Who tools are to Redis.
+pub(crate) fn login(config: &Config) -> Result<RedisConnectionInfo> {
     let mut login = RedisConnectionInfo::default().set_skip_set_lib_name();
     if let Some(user) = &config.users.redis {
         login = login.set_username(user);

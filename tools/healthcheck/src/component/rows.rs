@@ -3,7 +3,7 @@
 use tokio_postgres::SimpleQueryRow;
 
 /// A column's text; none where it is null or isn't there.
-pub(super) fn text<'a>(row: &'a SimpleQueryRow, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(row: &'a SimpleQueryRow, name: &str) -> Option<&'a str> {
     row.try_get(name).ok().flatten()
 }
 

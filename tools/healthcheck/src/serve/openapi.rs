@@ -13,7 +13,7 @@ use super::app::App;
 use super::document::Document;
 use crate::component::names;
 
-/// The document, in OpenAPI 3.1, whose schemas are JSON Schema as it is.
+/// The document, in `OpenAPI` 3.1, whose schemas are JSON Schema as it is.
 pub(super) async fn openapi(State(_): State<Arc<App>>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], description().to_string()).into_response()
 }

@@ -63,10 +63,14 @@ impl Samples {
             let pools = console.show("POOLS").await?;
             samples.looks.push(Look {
                 at,
-                totals: totals.iter().filter(is_own).map(|row| (row.text("database"), totals_of(row))).collect(),
+                totals: totals
+                    .iter()
+                    .filter(|row| is_own(row))
+                    .map(|row| (row.text("database"), totals_of(row)))
+                    .collect(),
                 pools: pools
                     .iter()
-                    .filter(is_own)
+                    .filter(|row| is_own(row))
                     .map(|row| ((row.text("database"), row.text("user")), pool(row)))
                     .collect(),
             });
@@ -75,7 +79,7 @@ impl Samples {
     }
 }
 
-fn is_own(row: &&Row) -> bool {
+fn is_own(row: &Row) -> bool {
     row.get("database") != Some("pgbouncer")
 }
 

@@ -128,13 +128,15 @@ fn one(samples: &Samples, pool: &(String, String), least_transactions: i64) -> S
     };
     let servers: i64 = seen.iter().map(|pool| pool.active + pool.idle + pool.joining).sum();
     let joining: i64 = seen.iter().map(|pool| pool.joining).sum();
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a count that is one itself")]
+    let transactions = (sum.transactions as f64 * share).round() as i64;
     Sizing {
         database: database.clone(),
         user: user.clone(),
         pool_size: samples.pool_sizes.get(database).copied().unwrap_or(0),
         seconds: looks.last().map_or(0.0, |look| look.at),
         samples: needed.len(),
-        transactions: (sum.transactions as f64 * share).round() as i64,
+        transactions,
         least_transactions,
         needed: spread(needed),
         active: spread(seen.iter().map(|pool| pool.active as f64).collect()),

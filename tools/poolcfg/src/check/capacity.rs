@@ -82,7 +82,7 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
-    /// Adds up what all PgBouncers of the world may open.
+    /// Adds up what all poolers of the world may open.
     pub(crate) fn of(world: &World<'_>) -> Self {
         let poolers = world.pgbouncers().count();
         // One file stands for all poolers of the topology, for all are rendered alike.

@@ -57,14 +57,13 @@ pub(crate) fn find(subject: &Subject) -> Vec<Ignore> {
         let line = line.trim_start();
         line.is_empty() || line.starts_with('#')
     };
-    let next = |at: At| match &subject.kind {
-        Kind::Pgbouncer(settings) => {
+    let next = |at: At| {
+        if let Kind::Pgbouncer(settings) = &subject.kind {
             let ini = &settings.ini;
             let places = ini.entries.iter().map(|e| e.at).chain(ini.sections.iter().map(|s| s.at));
             let behind = places.filter(|place| place.file == at.file && place.line > at.line).map(|place| place.line);
             behind.min().unwrap_or(at.line)
-        }
-        _ => {
+        } else {
             let mut lines = subject.text.lines().enumerate().skip(at.line);
             lines.find(|(_, line)| !is_comment(line)).map_or(at.line, |(number, _)| number + 1)
         }

@@ -174,7 +174,7 @@ impl World<'_> {
         seconds
     }
 
-    /// The ports at which PgBouncers listen that balancers may lead to.
+    /// The ports at which poolers listen that balancers may lead to.
     pub(crate) fn pooler_ports(&self) -> Vec<u16> {
         let mut ports: Vec<u16> =
             self.pgbouncers().filter_map(|(_, settings)| u16::try_from(settings.number("listen_port")).ok()).collect();

@@ -88,7 +88,7 @@ mod tests {
         let row = |pairs: &[(&str, &str)]| -> Stat {
             pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
         };
-        let stats = [
+        let rows = [
             row(&[("pxname", "f"), ("svname", "FRONTEND"), ("type", "0")]),
             row(&[("pxname", "b"), ("svname", "a"), ("type", "2")]),
             row(&[("pxname", "b"), ("svname", "BACKEND"), ("type", "1")]),
@@ -100,6 +100,6 @@ mod tests {
             ("srv_fqdn", "-"),
             ("srv_port", "5432"),
         ])];
-        assert_eq!(running(&stats, &states), made_by(&cfg));
+        assert_eq!(running(&rows, &states), made_by(&cfg));
     }
 }

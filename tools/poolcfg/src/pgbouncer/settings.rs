@@ -75,7 +75,7 @@ impl Settings {
             found
         };
         let (databases, users, peers) = (named("databases"), named("users"), named("peers"));
-        Self { databases, users, peers, values, ini, version }
+        Self { ini, version, databases, users, peers, values }
     }
 
     /// What the file says of a key, and where.

@@ -60,15 +60,13 @@ pub(crate) async fn run(path: &Path, text: &str, settings: &Settings) -> Result<
         let _ = stderr.read_to_end(&mut said).await;
     }
     let said = complaints(&String::from_utf8_lossy(&said), &place.path().display().to_string());
-    match (up, said.is_empty()) {
-        (true, true) => Ok(()),
-        _ => {
-            let why = if said.is_empty() { "it didn't come up".to_owned() } else { said.join("; ") };
-            Err(Error::refused("PgBouncer doesn't take the new file; nothing was touched")
-                .hint("Correct what it names. The pooler goes on with the old file.")
-                .source(why))
-        }
+    if up && said.is_empty() {
+        return Ok(());
     }
+    let why = if said.is_empty() { "it didn't come up".to_owned() } else { said.join("; ") };
+    Err(Error::refused("PgBouncer doesn't take the new file; nothing was touched")
+        .hint("Correct what it names. The pooler goes on with the old file.")
+        .source(why))
 }
 
 /// True when it listens; false when it has ended or the time is up.

@@ -75,8 +75,8 @@ pub fn pgbouncer<'a>(config: &'a Config, name: &'a str, version: Version) -> Res
         // Beside a node it leads to that one alone: who gets what is the balancers' choice.
         Some(name) => {
             let nodes = config.shards.iter().flat_map(|shard| shard.nodes.iter().map(move |node| (shard, node)));
-            let own = nodes.into_iter().filter(|(_, node)| node.name == *name);
-            let (shard, node) = own.last().ok_or_else(|| unknown(config, "node", name))?;
+            let mut own = nodes.filter(|(_, node)| node.name == *name);
+            let (shard, node) = own.next_back().ok_or_else(|| unknown(config, "node", name))?;
             let port = Some(node.port);
             let shard = Shard { name: &shard.name, write_port: port, read_port: port };
             (vec![address(&node.host, node.hostaddr)], vec![shard])

@@ -59,7 +59,7 @@ const STARTING: Duration = Duration::from_secs(30);
 /// How long all must have gone well before it counts as over.
 const CALM: Duration = Duration::from_secs(2);
 /// How long what was mended may take to be whole again.
-const REJOINING: Duration = Duration::from_secs(180);
+const REJOINING: Duration = Duration::from_mins(3);
 
 /// What to break, and where.
 #[derive(clap::Args)]
@@ -306,22 +306,20 @@ impl Drill<'_> {
     }
 
     async fn break_it(&self) -> Result<()> {
-        match &self.injector {
-            Some(injector) => injector.break_it(&self.broken).await,
-            None => {
-                let args = switchover::Args {
-                    shard: self.shard.name.clone(),
-                    to: None,
-                    pause_limit: Duration::from_secs(1),
-                    kill_idle: false,
-                };
-                let planned = switchover::plan(&self.rest, self.shard).await?;
-                let mut body = switchover::Switched::default();
-                let session = switchover::act(self.cx, &self.rest, self.shard, &planned, &args, &mut body).await?;
-                session.close().await;
-                Ok(())
-            }
+        if let Some(injector) = &self.injector {
+            return injector.break_it(&self.broken).await;
         }
+        let args = switchover::Args {
+            shard: self.shard.name.clone(),
+            to: None,
+            pause_limit: Duration::from_secs(1),
+            kill_idle: false,
+        };
+        let planned = switchover::plan(&self.rest, self.shard).await?;
+        let mut body = switchover::Switched::default();
+        let session = switchover::act(self.cx, &self.rest, self.shard, &planned, &args, &mut body).await?;
+        session.close().await;
+        Ok(())
     }
 
     /// Waits until it has lasted long enough and writes flow on every way; when another node led.
@@ -335,7 +333,7 @@ impl Drill<'_> {
                 new_leader = leader.filter(|leader| *leader != self.leader).map(|_| began.elapsed());
             }
             let led = new_leader.is_some() || !self.fault.moves_the_lead();
-            let flows = load.flows_since(Instant::now() - health::FLOWING);
+            let flows = load.flows_since(Instant::now().checked_sub(health::FLOWING).unwrap_or(began));
             if led && flows && Instant::now() >= least {
                 if calm_since.get_or_insert_with(Instant::now).elapsed() >= CALM {
                     break;

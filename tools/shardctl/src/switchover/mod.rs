@@ -257,19 +257,19 @@ async fn lead(rest: &Rest, shard: &Shard, planned: &Move<'_>, body: &mut Switche
     let began = Instant::now();
     let order = json!({ "leader": planned.from_member, "candidate": planned.to_member });
     // Sent apart, so that a failpoint can hit while it is under way.
-    let sent = rest.post(planned.from, "/switchover", &order, Duration::from_secs(60));
+    let sent = rest.post(planned.from, "/switchover", &order, Duration::from_mins(1));
     tokio::pin!(sent);
     tokio::select! {
-        answer = &mut sent => return answered(shard, planned, answer?, began, body),
+        answer = &mut sent => return answered(shard, planned, &answer?, began, body),
         () = tokio::time::sleep(Duration::from_millis(50)) => failpoint::hit("switchover.asked"),
     }
-    answered(shard, planned, sent.await?, began, body)
+    answered(shard, planned, &sent.await?, began, body)
 }
 
 fn answered(
     shard: &Shard,
     planned: &Move<'_>,
-    answer: flotilla::patroni::Answer,
+    answer: &flotilla::patroni::Answer,
     began: Instant,
     body: &mut Switched,
 ) -> Result<()> {

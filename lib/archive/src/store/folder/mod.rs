@@ -140,6 +140,10 @@ impl Backend for Folder {
         Box::pin(async { Ok(None) })
     }
 
+    fn keeps_versions(&self) -> Later<'_, Option<bool>> {
+        Box::pin(async { Ok(None) })
+    }
+
     fn get(&self, key: String, range: Option<Range<u64>>) -> Later<'_, Body> {
         Box::pin(self.read(key, range))
     }

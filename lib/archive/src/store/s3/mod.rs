@@ -7,6 +7,7 @@ mod get;
 mod list;
 mod multipart;
 mod put;
+mod versions;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -108,6 +109,10 @@ impl Backend for S3 {
                 token: found.session_token().map(Into::into),
             }))
         })
+    }
+
+    fn keeps_versions(&self) -> Later<'_, Option<bool>> {
+        Box::pin(async { self.is_versioned().await.map(Some) })
     }
 
     fn get(&self, key: String, range: Option<Range<u64>>) -> Later<'_, Body> {

@@ -20,9 +20,8 @@ pub(super) fn checks(rows: &[SimpleQueryRow], settings: &HealthSettings) -> Vec<
         let name = text(row, "slot_name").unwrap_or_default();
         let status = text(row, "wal_status").unwrap_or("unknown");
         let health = match status {
-            "reserved" => Health::Pass,
-            // Beyond max_wal_size, but kept.
-            "extended" => Health::Pass,
+            // Extended: beyond max_wal_size, but kept.
+            "reserved" | "extended" => Health::Pass,
             _ => Health::Fail,
         };
         checks.push(

@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(world: &World<'_>, found: &mut Found) {
     for (at, settings) in world.pgbouncers() {
-        let own = settings.set("auth_query").map(|(query, place)| (query, place));
+        let own = settings.set("auth_query");
         let of_databases = settings.databases.iter().filter_map(|db| Some((db.get("auth_query")?, db.at)));
         for (query, place) in own.into_iter().chain(of_databases) {
             let lower = query.to_ascii_lowercase();

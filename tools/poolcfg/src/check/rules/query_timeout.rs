@@ -1,4 +1,4 @@
-//! A query_timeout below statement_timeout.
+//! A `query_timeout` below `statement_timeout`.
 
 use crate::check::rule::{Found, Rule, Severity};
 use crate::check::world::World;
