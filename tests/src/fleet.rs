@@ -283,6 +283,7 @@ impl Builder {
         fleet.write_topology();
         if self.init {
             fleet.shardctl(["init", "--all"]).run().ok();
+            fleet.until_replayed();
         }
         fleet
     }

@@ -98,7 +98,7 @@ fn a_silent_server_ends_at_its_timeout_and_delays_nobody() {
 /// What the role says proves no commit: here every commit waits for a replica that there isn't.
 #[test]
 fn a_commit_that_hangs_is_seen_and_leaves_nobody_waiting() {
-    let fleet = Fleet::new().shards(1).init().start();
+    let fleet = Fleet::new().shards(1).set("synchronous_commit", "on").init().start();
     fleet.psql(0, "ALTER SYSTEM SET synchronous_standby_names = '*'");
     fleet.psql(0, "SELECT pg_reload_conf()");
     // Sessions see the setting before the checkpointer, which puts it in force.
