@@ -363,11 +363,9 @@ fn no_statement_is_run_to_see_its_plan() {
     found(&outcome, "sequential_scan", "public.users (name)");
     assert_eq!(fleet.psql(0, "SELECT count(*) FROM users"), count);
     let log = fleet.primary(0).log();
-    assert!(log.contains("EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE flotilla_advise"), "it was explained");
-    assert!(
-        log.contains("PREPARE flotilla_advise AS DELETE") && !log.to_uppercase().contains("ANALYZE, "),
-        "and not run"
-    );
+    let explained = log.matches("EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE flotilla_advise").count();
+    assert!(explained > 0, "it was explained");
+    assert_eq!(log.matches("EXECUTE flotilla_advise").count(), explained, "and not run");
 }
 
 #[test]
