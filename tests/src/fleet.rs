@@ -91,6 +91,23 @@ impl Fleet {
         &self.shards[shard].nodes[replica + 1].server
     }
 
+    /// Waits until every replica has what its primary has by now: roles too come to it that way.
+    fn until_replayed(&self) {
+        for shard in &self.shards {
+            let Some((primary, replicas)) = shard.nodes.split_first() else { continue };
+            if replicas.is_empty() {
+                continue;
+            }
+            let position = primary.server.psql("SELECT pg_current_wal_insert_lsn()").expect("a position");
+            let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{position}'");
+            for replica in replicas {
+                until("the replica has replayed what was set up", || {
+                    replica.server.psql(&replayed).is_ok_and(|is| is == "t").then_some(())
+                });
+            }
+        }
+    }
+
     /// Runs SQL on a shard as the superuser, past all tools.
     #[track_caller]
     pub fn psql(&self, shard: usize, sql: &str) -> String {

@@ -18,7 +18,11 @@ struct Lone {
 impl Lone {
     fn start(what: &str) -> Self {
         let name = format!("test-{what}-{}", std::process::id());
-        Self { fleet: prepared(Fleet::new().named(&name).trusting().init().start()), name }
+        let mut fleet = prepared(Fleet::new().named(&name).trusting().init().start());
+        let waived = "[[health.waivers]]\nrule = \"postgresql-weak-hba\"\nreason = \"a test\"\nuntil = 2999-12-31\n";
+        fleet.topology = fleet.topology.clone().rest(waived);
+        fleet.write_topology();
+        Self { fleet, name }
     }
 
     /// The run that succeeds, with its topology as a flag.

@@ -102,14 +102,16 @@ pub(crate) struct AdviceEnd {
     statement_count: Option<usize>,
     /// How many of their plans.
     plan_count: Option<usize>,
-    /// What could not be judged, and why.
+    /// How much could not be judged.
+    unseen_count: Option<usize>,
+    /// What that is, and why.
     unseen: Option<Vec<Unseen>>,
 }
 
 impl Record for AdviceEnd {
     const KIND: &'static str = "healthcheck.advice_end";
     const COLUMNS: &'static [&'static str] =
-        &["advice_count", "counted_since", "statement_count", "plan_count", "unseen"];
+        &["advice_count", "counted_since", "statement_count", "plan_count", "unseen_count"];
 }
 
 /// Writes the advice on each shard, and a line at its end. A node stands for its shard.
@@ -167,6 +169,7 @@ async fn look(cx: &Context, config: &Config, shard: &Shard, args: &Args) -> Resu
         index_count: Some(schema.indexes.len()),
         statement_count: Some(statements.len()),
         plan_count: Some(plans.len()),
+        unseen_count: Some(found.unseen.len()),
         unseen: Some(std::mem::take(&mut found.unseen)),
     };
     sight.close().await;
