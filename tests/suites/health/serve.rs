@@ -51,7 +51,8 @@ fn a_server_that_hangs_makes_health_bad_and_answers_no_slower() {
     fleet.replica(0, 0).freeze();
     let bad = until("it is seen", || {
         let answer = served.get(&fleet, "/health", &[]);
-        (answer.status == 503).then_some(answer)
+        let seen = answer.json()["output"].to_string().contains("postgresql s0-b: ");
+        (answer.status == 503 && seen).then_some(answer)
     });
     let output = bad.json()["output"].to_string();
     // Whichever notices first: the one that connects, or the one that asks.
