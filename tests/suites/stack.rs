@@ -23,7 +23,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 /// How long a script may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(8);
 
 /// A stack in a sandbox.
 struct Stack<'a> {

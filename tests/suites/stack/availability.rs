@@ -21,6 +21,7 @@ use crate::records::OF_A_STACK;
 const LEASE: Duration = Duration::from_secs(10);
 
 #[test]
+#[ignore = "takes minutes, on demand: tests/run --run-ignored only -E 'test(availability)'"]
 fn a_shard_keeps_its_promises() {
     let _alone = alone();
     let sandbox = Sandbox::on_disk();

@@ -11,6 +11,7 @@ const RPO: f64 = 60.0;
 const SHARDS: [&str; 2] = ["s0", "s1"];
 
 #[test]
+#[ignore = "takes six minutes, on demand: tests/run --run-ignored only -E 'test(second_region)'"]
 fn the_second_region_takes_over_and_lacks_no_more_than_it_may() {
     let _alone = alone();
     let sandbox = Sandbox::on_disk();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use flotilla_tests::{Run, Sandbox};
@@ -14,11 +13,9 @@ fn two_stacks_live_side_by_side_and_each_comes_and_goes_alone() {
     let _alone = alone();
     let sandbox = Sandbox::on_disk();
     let (one, two) = (Stack::new(&sandbox, "one", 17000), Stack::new(&sandbox, "two", 18000));
-    thread::scope(|scope| {
-        for stack in [&one, &two] {
-            scope.spawn(move || stack.up().ok().says("is up after"));
-        }
-    });
+    for stack in [&one, &two] {
+        stack.up().ok().says("is up after");
+    }
     for stack in [&one, &two] {
         answers(stack);
         a_second_up_changes_nothing(stack);
