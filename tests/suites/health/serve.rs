@@ -49,15 +49,14 @@ fn a_server_that_hangs_makes_health_bad_and_answers_no_slower() {
     let served = Served::start(&fleet, &["--timeout", "400ms"]);
     served.wait(&fleet);
     fleet.replica(0, 0).freeze();
-    let bad = until("it is seen", || {
+    // Whichever notices first: who asks the server, or who comes as an application. A session that stays open
+    // may be served by its own process while nobody else gets in.
+    until("it is seen", || {
         let answer = served.get(&fleet, "/health", &[]);
-        let seen = answer.json()["output"].to_string().contains("postgresql s0-b: ");
-        (answer.status == 503 && seen).then_some(answer)
+        let output = answer.json()["output"].to_string();
+        let noticed = ["no answer within 400ms", "timeout expired"].iter().any(|words| output.contains(words));
+        (answer.status == 503 && noticed).then_some(())
     });
-    let output = bad.json()["output"].to_string();
-    // Whichever notices first: the one that connects, or the one that asks.
-    let noticed = ["no answer within 400ms", "timeout expired"].iter().any(|words| output.contains(words));
-    assert!(output.contains("postgresql s0-b: ") && noticed, "{output}");
     for path in ["/livez", "/readyz", "/metrics", "/"] {
         assert_eq!(served.get(&fleet, path, &[]).status, 200, "{path}");
     }
