@@ -124,7 +124,8 @@ pub(super) fn tell(
         };
         match (alert.stage, alert.told) {
             (Stage::Firing, _) if alert.silenced => alert.owed.clear(),
-            (Stage::Firing, None) => owe(alert, "firing"),
+            // One that is well again, but not for long enough to be over, is no news.
+            (Stage::Firing, None) if alert.successes == 0 => owe(alert, "firing"),
             (Stage::Firing, Some(told)) if now - told >= remind => owe(alert, "reminder"),
             // Nobody was told that it began, so nobody is told that it is over.
             (Stage::Resolved, None) => alert.owed.clear(),
