@@ -44,6 +44,11 @@ pub struct Unpacked {
 }
 
 impl Archive {
+    /// An object as it comes, and what is known of its sums.
+    async fn object(&self, key: &str) -> Result<(Body, Option<Sidecar>)> {
+        tokio::try_join!(async { Ok(self.store().get(key).await?) }, self.sums(key))
+    }
+
     /// Reads an object's content by `work`, which must read it to its end before what it has made of it
     /// may be trusted; an error of this function says that it may not.
     ///
@@ -54,7 +59,7 @@ impl Archive {
         T: Send + 'static,
         F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
     {
-        let (body, sums) = tokio::try_join!(async { Ok(self.store().get(key).await?) }, self.sums(key))?;
+        let (body, sums) = self.object(key).await?;
         self.unpack_body(key, codec, body, sums, work).await
     }
 
@@ -81,7 +86,7 @@ impl Archive {
         T: Send + 'static,
         F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
     {
-        let (body, sums) = tokio::try_join!(async { Ok(self.store().get(key).await?) }, self.sums(key))?;
+        let (body, sums) = self.object(key).await?;
         self.read_body(key, codec, body, sums, work).await
     }
 
@@ -108,7 +113,7 @@ impl Archive {
         T: Send + 'static,
         F: FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
     {
-        let (body, sums) = tokio::try_join!(async { Ok(self.store().get(key).await?) }, self.sums(key))?;
+        let (body, sums) = self.object(key).await?;
         read_with(key, Codec::None, body, sums, None, summed(work)).await.map(Opened::of)
     }
 
