@@ -13,7 +13,7 @@ use x509_parser::extensions::GeneralName;
 
 use crate::files::{self, File, Owner};
 use crate::parts::{Member, Part, Renewed};
-use crate::plan::Plan;
+use crate::plan::{Host, Plan};
 use crate::{change, clients, show};
 
 /// How long the authority is valid; the members' certificates end with it at the latest.
@@ -50,6 +50,19 @@ pub struct Certificate {
     pub usage: Usage,
     /// Who holds the key.
     pub owner: Owner,
+}
+
+impl Certificate {
+    /// What a member of the servers' account shows by its own name and address.
+    pub(crate) fn of(host: &Host, usage: Usage) -> Self {
+        Self {
+            name: host.name.clone(),
+            names: vec![host.name.clone()],
+            addresses: vec![host.address.into()],
+            usage,
+            owner: Owner::Servers,
+        }
+    }
 }
 
 /// Makes what isn't there yet and renews what expires soon; true when anything was renewed. What

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
 use crate::authority::{Certificate, Usage};
 use crate::change::Change;
-use crate::files::{File, Owner, fill};
+use crate::files::{File, fill};
 use crate::plan::{Host, Plan};
 use crate::rendering;
 use crate::secrets::Secrets;
@@ -35,13 +35,7 @@ impl Part for Haproxy {
         }
         ports.push(("stats", plan.stats_port()));
         let member = |host: Host| Member {
-            certificate: Some(Certificate {
-                name: host.name.clone(),
-                names: vec![host.name.clone()],
-                addresses: vec![host.address.into()],
-                usage: Usage::Server,
-                owner: Owner::Servers,
-            }),
+            certificate: Some(Certificate::of(&host, Usage::Server)),
             name: host.name,
             role: "balancer".to_owned(),
             address: host.address,

@@ -45,14 +45,8 @@ impl Part for Minio {
 
     fn members(&self, plan: &Plan) -> Vec<Member> {
         let member = |host: Host| Member {
-            certificate: Some(Certificate {
-                name: host.name.clone(),
-                names: vec![host.name.clone()],
-                // S3's clients have no way to be told an address beside a name.
-                addresses: vec![host.address.into()],
-                usage: Usage::Server,
-                owner: Owner::Servers,
-            }),
+            // S3's clients have no way to be told an address beside a name.
+            certificate: Some(Certificate::of(&host, Usage::Server)),
             name: host.name,
             role: "objects".to_owned(),
             address: host.address,

@@ -10,7 +10,7 @@ use super::patroni::MONITOR;
 use super::{Launch, Member, Need, Part, Renewed, Stage, ask};
 use crate::authority::{Certificate, Usage};
 use crate::change::Change;
-use crate::files::{File, Owner, fill};
+use crate::files::{File, fill};
 use crate::plan::{Host, Plan};
 use crate::postgres;
 use crate::rendering;
@@ -36,13 +36,7 @@ impl Part for PgBouncer {
 
     fn members(&self, plan: &Plan) -> Vec<Member> {
         let member = |host: Host| Member {
-            certificate: Some(Certificate {
-                name: host.name.clone(),
-                names: vec![host.name.clone()],
-                addresses: vec![host.address.into()],
-                usage: Usage::Server,
-                owner: Owner::Servers,
-            }),
+            certificate: Some(Certificate::of(&host, Usage::Server)),
             name: host.name,
             role: "pooler".to_owned(),
             address: host.address,

@@ -65,14 +65,8 @@ impl Part for Prometheus {
 
     fn members(&self, plan: &Plan) -> Vec<Member> {
         let member = |(host, role, port): (Host, &str, u16)| Member {
-            certificate: Some(Certificate {
-                name: host.name.clone(),
-                names: vec![host.name.clone()],
-                addresses: vec![host.address.into()],
-                // Prometheus shows itself to etcd, which lets in nobody else.
-                usage: if role == METRICS { Usage::Both } else { Usage::Server },
-                owner: Owner::Servers,
-            }),
+            // Prometheus shows itself to etcd, which lets in nobody else.
+            certificate: Some(Certificate::of(&host, if role == METRICS { Usage::Both } else { Usage::Server })),
             name: host.name,
             role: role.to_owned(),
             address: host.address,

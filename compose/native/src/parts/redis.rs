@@ -44,13 +44,7 @@ impl Part for Redis {
 
     fn members(&self, plan: &Plan) -> Vec<Member> {
         let member = |(host, role, port): (Host, &str, u16)| Member {
-            certificate: Some(Certificate {
-                name: host.name.clone(),
-                names: vec![host.name.clone()],
-                addresses: vec![host.address.into()],
-                usage: Usage::Server,
-                owner: Owner::Servers,
-            }),
+            certificate: Some(Certificate::of(&host, Usage::Server)),
             name: host.name,
             role: role.to_owned(),
             address: host.address,
