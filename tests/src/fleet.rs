@@ -11,7 +11,7 @@ use flotilla_native::postgres::{Options, Server, Template};
 use crate::sandbox::Sandbox;
 use crate::tls::Identity;
 use crate::topology::{NodeEntry, ShardEntry, Topology};
-use crate::wait::until;
+use crate::wait::{until, until_replayed};
 
 /// The roles that log in by password, and their passwords. Words that occur nowhere else, so that a
 /// leaked one is found.
@@ -89,23 +89,6 @@ impl Fleet {
     /// A later server of a shard.
     pub fn replica(&self, shard: usize, replica: usize) -> &Server {
         &self.shards[shard].nodes[replica + 1].server
-    }
-
-    /// Waits until every replica has what its primary has by now: roles too come to it that way.
-    fn until_replayed(&self) {
-        for shard in &self.shards {
-            let Some((primary, replicas)) = shard.nodes.split_first() else { continue };
-            if replicas.is_empty() {
-                continue;
-            }
-            let position = primary.server.psql("SELECT pg_current_wal_insert_lsn()").expect("a position");
-            let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{position}'");
-            for replica in replicas {
-                until("the replica has replayed what was set up", || {
-                    replica.server.psql(&replayed).is_ok_and(|is| is == "t").then_some(())
-                });
-            }
-        }
     }
 
     /// Runs SQL on a shard as the superuser, past all tools.
@@ -300,7 +283,12 @@ impl Builder {
         fleet.write_topology();
         if self.init {
             fleet.shardctl(["init", "--all"]).run().ok();
-            fleet.until_replayed();
+            for shard in &fleet.shards {
+                let Some((primary, replicas)) = shard.nodes.split_first() else { continue };
+                for replica in replicas {
+                    until_replayed(&primary.server, &replica.server);
+                }
+            }
         }
         fleet
     }

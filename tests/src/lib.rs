@@ -46,4 +46,4 @@ pub use sessions::Blocker;
 pub use small_disk::SmallDisk;
 pub use tool::{binary, folder};
 pub use topology::{NodeEntry, ShardEntry, Topology};
-pub use wait::{LIMIT, until};
+pub use wait::{LIMIT, until, until_replayed};

@@ -10,7 +10,7 @@ use flotilla_archive::backup::{self, Control};
 use flotilla_archive::pages;
 use flotilla_archive::wal::{Event, Expected, History, Lsn, Records, Segment, Timeline};
 use flotilla_native::postgres::{Server, Shutdown, program};
-use flotilla_tests::{Fleet, until};
+use flotilla_tests::{Fleet, until, until_replayed};
 
 fn control(server: &Server) -> Control {
     Control::parse(&fs::read(server.data().join("global/pg_control")).unwrap()).unwrap()
@@ -113,9 +113,7 @@ fn the_log_is_read_over_a_promotion() {
     let (primary, replica) = (fleet.primary(0), fleet.replica(0, 0));
     let begin = position(primary, "SELECT pg_switch_wal()");
     primary.psql("CREATE TABLE t AS SELECT generate_series(1, 1000)").unwrap();
-    let reached = primary.psql("SELECT pg_current_wal_lsn()").unwrap();
-    let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{reached}'");
-    until("the replica has it all", || (replica.psql(&replayed).unwrap() == "t").then_some(()));
+    until_replayed(primary, replica);
     replica.promote().unwrap();
     until("it is promoted", || (replica.psql("SELECT pg_is_in_recovery()").unwrap() == "f").then_some(()));
     replica.psql("CREATE TABLE u AS SELECT generate_series(1, 1000)").unwrap();

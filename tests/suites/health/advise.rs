@@ -1,7 +1,7 @@
 //! `healthcheck advise`: each kind of advice is provoked, found, followed, and gone; a shard that is well gets none.
 
 use flotilla_native::postgres::Shutdown;
-use flotilla_tests::{Fleet, Outcome, until};
+use flotilla_tests::{Fleet, Outcome, until, until_replayed};
 use serde_json::Value;
 
 /// Small tables count, and an index is unused at once.
@@ -112,11 +112,7 @@ fn an_index_is_unused_only_when_no_node_has_used_it_for_long_enough() {
     let mut fleet = Fleet::new().shards(1).replicas(1).init().start();
     fleet.psql(0, USERS);
     fleet.psql(0, "CREATE INDEX by_name ON users (name); CREATE INDEX by_time ON users (at); CREATE UNIQUE INDEX by_both ON users (at, name)");
-    let lsn = fleet.psql(0, "SELECT pg_current_wal_insert_lsn()");
-    until("the replica has them", || {
-        let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{lsn}'");
-        (fleet.replica(0, 0).psql(&replayed).unwrap() == "t").then_some(())
-    });
+    until_replayed(fleet.primary(0), fleet.replica(0, 0));
     // The replica alone needs this one.
     until("it is counted", || {
         let replica = |sql| fleet.replica(0, 0).psql_in("app", sql).unwrap();

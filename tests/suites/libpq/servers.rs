@@ -5,7 +5,7 @@ use std::thread;
 
 use flotilla_native::places;
 use flotilla_native::postgres::{Options, Server, Template, Tls};
-use flotilla_tests::{Sandbox, until};
+use flotilla_tests::{Sandbox, until_replayed};
 
 use super::certificates;
 
@@ -46,11 +46,7 @@ impl Servers {
             let [plain, expired, own] = [plain, expired, own].map(|server| server.join().expect("a server"));
             (main, standby, plain, expired, own)
         });
-        let present = main.psql("SELECT pg_current_wal_lsn()").expect("a position");
-        until("the standby has replayed the roles", || {
-            let replayed = standby.psql(&format!("SELECT pg_last_wal_replay_lsn() >= '{present}'"));
-            replayed.is_ok_and(|answer| answer == "t").then_some(())
-        });
+        until_replayed(&main, &standby);
         let listen = || TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = |listener: &TcpListener| listener.local_addr().expect("an address").port();
         let (mute, curt, dead) = (listen(), listen(), port(&listen()));
