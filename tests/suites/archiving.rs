@@ -350,9 +350,13 @@ fn a_key_may_be_in_hexadecimal_digits_or_base64() {
     // WAL-G reads it with the same key, and writes what is read here.
     if walg::program().is_some() {
         let into = fleet.path().join("by-wal-g");
+        // Without a data folder of its own it would remember by name, for the whole machine, what it has pushed.
+        let data = fleet.path().join("of-wal-g");
+        fs::create_dir_all(data.join("pg_wal")).unwrap();
         let walg = |args: &[&str]| {
             let run = Run::new(walg::program().unwrap()).args(args).env("HOME", fleet.path());
-            run.env("WALG_FILE_PREFIX", folder(&fleet).join("s0"))
+            run.env("PGDATA", &data)
+                .env("WALG_FILE_PREFIX", folder(&fleet).join("s0"))
                 .env("WALG_LIBSODIUM_KEY", hex)
                 .env("WALG_LIBSODIUM_KEY_TRANSFORM", "hex")
                 .run()
