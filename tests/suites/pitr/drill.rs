@@ -49,7 +49,9 @@ fn a_drill_finds_a_damaged_page() {
     fleet.psql(0, "CHECKPOINT");
     let file = fleet.primary(0).data().join(fleet.psql(0, "SELECT pg_relation_filepath('damaged')"));
     let mut bytes = fs::read(&file).unwrap();
-    bytes[3 * 8192 + 4000] ^= 1;
+    // Damage to the page's own LSN, which runs ahead of the server's now: PostgreSQL's base backup takes
+    // such a page for one that was written since it began, doesn't look at its sum, and lets it pass.
+    bytes[3 * 8192] ^= 0x40;
     fs::write(&file, bytes).unwrap();
     back_up(&fleet, 0);
     mark(&fleet, 0, 1);
