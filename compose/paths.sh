@@ -12,7 +12,9 @@ elif [ "$(id -u)" = 0 ]; then
 else
     cache=${XDG_CACHE_HOME:-$HOME/.cache}/flotilla
 fi
-target=$cache/target
+# Build output is this checkout's alone: cargo looks at times of files, not at what is in them, and takes
+# another checkout's newer build for one of these sources.
+target=$cache/target/$(basename "$checkout")-$(printf '%s' "$checkout" | cksum | cut -d ' ' -f 1)
 bin=${FLOTILLA_BIN:-$target/release}
 export FLOTILLA_CACHE="$cache"
 

@@ -10,6 +10,8 @@ use crate::run::Run;
 
 /// A call lasts a second: no time for a good compiler or threads that collect garbage.
 const JAVA: &str = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData";
+/// Its classes as the first call has loaded them, beside it: the next begins with them, in two thirds of the time.
+const CLASSES: &str = "-Xlog:cds=off -Xlog:cds+dynamic=off -XX:+AutoCreateSharedArchive -XX:SharedArchiveFile=";
 
 /// The program, which `tests/run` has put into the cache.
 fn program() -> PathBuf {
@@ -32,11 +34,13 @@ impl Fleet {
             self.primary(shard).port(),
             self.topology.dbname
         );
-        Run::new(program())
+        let program = program();
+        let java = format!("{JAVA} {CLASSES}{}", program.with_file_name("classes.jsa").display());
+        Run::new(program)
             .args(["-locations=filesystem:migrations", "-skipCheckForUpdate"])
             .args(args)
             .environment(self.variables())
-            .env("JAVA_ARGS", JAVA)
+            .env("JAVA_ARGS", java)
             // Without it Java sees no file whose name isn't ASCII.
             .env("LC_ALL", "C.UTF-8")
             .env("REDGATE_DISABLE_TELEMETRY", "true")

@@ -11,3 +11,10 @@ mod refusals;
 mod same;
 mod sides;
 mod turns;
+
+/// How many random cases to try: this many, by default.
+fn cases(by_default: u32) -> u32 {
+    let factor =
+        std::env::var("FLOTILLA_CASES").map_or(1, |factor| factor.parse().expect("FLOTILLA_CASES is a number"));
+    by_default * factor
+}

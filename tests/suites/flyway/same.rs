@@ -4,11 +4,12 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use super::cases;
 use super::cases::Case;
 use super::sides::{FLYWAY, MIGRATE, Sides};
 
-/// How many random sets each test tries.
-const CASES: u32 = 6;
+/// How many random sets each test tries; `FLOTILLA_CASES` makes them more, by this factor.
+const CASES: u32 = 3;
 
 macro_rules! seeds {
     ($($name:ident $seed:literal)*) => {
@@ -29,7 +30,7 @@ seeds! {
 
 fn try_cases(seed: u8) {
     let sides = Sides::new();
-    let config = Config { cases: CASES, max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: cases(CASES), max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]));
     runner.run(&Case::any(), |case| check(&sides, &case)).unwrap_or_else(|e| panic!("{e}"));
 }

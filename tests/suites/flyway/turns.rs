@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::bodies::{Body, Dress};
+use super::cases;
 use super::cases::File;
 use super::sides::{FLYWAY, Sides};
 
@@ -57,7 +58,7 @@ impl Folder {
 #[test]
 fn whoever_did_the_last_step_both_find_it_valid() {
     let sides = Sides::new();
-    let config = Config { cases: 5, max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: cases(3), max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
     let steps = prop::collection::vec(step(), 8..12);
     let run = runner.run(&steps, |steps| {

@@ -3,11 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
 use flotilla::pg::{Session, advisory};
 use flotilla::reach;
 use flotilla::target::Target;
+use flotilla::{Context, failpoint};
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 
 use crate::schema_history::{self as history, Row, Table};
@@ -157,7 +157,8 @@ impl Database {
             return self.session.simple("BEGIN").await.map(drop);
         }
         // Two messages: a transaction takes its isolation from the settings before its first statement.
-        let [reset, begun] = self.session.pipelined([&self.reset_sql(lock_timeout), "BEGIN"]).await;
+        let mut ended = self.session.pipelined(&[&self.reset_sql(lock_timeout), "BEGIN"]).await;
+        let (reset, begun) = (ended.next().await, ended.next().await);
         let begun = reset.and(begun);
         if begun.is_err() {
             self.roll_back().await;
@@ -165,13 +166,20 @@ impl Database {
         begun
     }
 
-    /// Commits, and resets the session for what comes next on the way: a script of a few statements takes about as
-    /// long as its round trips.
-    pub(crate) async fn commit(&self, lock_timeout: Duration) -> Result<()> {
-        let [committed, reset] = self.session.pipelined(["COMMIT", &self.reset_sql(lock_timeout)]).await;
+    /// Commits after these last messages, and resets the session for what comes next, all on one way: a script of a
+    /// few statements takes about as long as its round trips. After a message that fails, `COMMIT` keeps nothing.
+    pub(crate) async fn commit_after(&self, last: &[&str], lock_timeout: Duration) -> Result<()> {
+        let reset = self.reset_sql(lock_timeout);
+        let mut ended = self.session.pipelined(&[last, &["COMMIT", &reset]].concat()).await;
+        let mut done = Ok(());
+        for _ in last {
+            done = done.and(ended.next().await);
+            failpoint::hit("migrate.recorded");
+        }
+        let (committed, reset) = (ended.next().await, ended.next().await);
         // What is committed stays so; whoever begins next resets it again, and says then what is wrong.
         self.note_reset(reset.is_ok().then_some(lock_timeout), lock_timeout);
-        committed
+        done.and(committed)
     }
 
     /// Does work in a transaction that begins as a script's does; it is kept whole or not at all.
@@ -182,7 +190,7 @@ impl Database {
     ) -> Result<T> {
         self.begin(lock_timeout).await?;
         match work.await {
-            Ok(done) => self.commit(lock_timeout).await.map(|()| done),
+            Ok(done) => self.commit_after(&[], lock_timeout).await.map(|()| done),
             Err(error) => {
                 self.roll_back().await;
                 Err(error)

@@ -170,8 +170,7 @@ async fn write(runner: &Runner, migration: &Migration<'_>, args: &Args) -> Resul
             execution_time_ms: 0,
             success: true,
         };
-        let answer = database.session.simple(&history::append(&database.table, &new)).await?;
-        history::appended(&answer, &database.table, &new)?;
+        history::add(&database.session, &database.table, &new).await?;
     } else if is_stale(migration) {
         let resolved = migration.script.as_ref().ok_or_else(|| Error::internal("a changed script that is gone"))?;
         let new = NewRow {

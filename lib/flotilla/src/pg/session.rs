@@ -1,5 +1,6 @@
 //! A session: a client, the task that drives its connection, and what is known of the server.
 
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use futures_util::future::{poll_fn, ready};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, CancelToken, Client, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
 
 use super::connect::Arrival;
 use super::dial::Dialer;
@@ -100,22 +101,16 @@ impl Session {
             .collect())
     }
 
-    /// Runs SQL as [`Self::simple`] does, one message after another, without waiting in between; how each ended. A
-    /// message that fails doesn't keep the next from running: for what may run all the same.
-    pub async fn pipelined<const N: usize>(&self, messages: [&str; N]) -> [Result<()>; N] {
-        let mut answers = Vec::with_capacity(N);
+    /// Runs SQL as [`Self::simple`] does, one message after another, without waiting in between; how each ended, as
+    /// far as is asked. A message that fails doesn't keep the next from running: for what may run all the same, and
+    /// for a transaction's middle, of which nothing runs any more.
+    pub async fn pipelined(&self, messages: &[&str]) -> Answers {
+        let mut answers = VecDeque::with_capacity(messages.len());
         for sql in messages {
-            // It is sent here and waited for below.
-            answers.push(self.client.simple_query_raw(sql).await);
+            // It is sent here and waited for by whoever asks for its answer.
+            answers.push_back(self.client.simple_query_raw(sql).await);
         }
-        let mut ended = std::array::from_fn(|_| Ok(()));
-        for (end, answer) in ended.iter_mut().zip(answers) {
-            *end = match answer {
-                Ok(answer) => answer.try_for_each(|_| ready(Ok(()))).await.map_err(Error::from),
-                Err(error) => Err(error.into()),
-            };
-        }
-        ended
+        Answers(answers)
     }
 
     /// The first value that SQL gives, as text; `None` for no row and for NULL.
@@ -187,6 +182,17 @@ impl Session {
         if tokio::time::timeout(Duration::from_secs(1), driver).await.is_err() {
             abort.abort();
         }
+    }
+}
+
+/// The answers to messages that were sent without waiting; what isn't asked for is left unread.
+pub struct Answers(VecDeque<std::result::Result<SimpleQueryStream, tokio_postgres::Error>>);
+
+impl Answers {
+    /// How the next message ended.
+    pub async fn next(&mut self) -> Result<()> {
+        let Some(answer) = self.0.pop_front() else { return Err(Error::internal("more answers than messages")) };
+        answer?.try_for_each(|_| ready(Ok(()))).await.map_err(Error::from)
     }
 }
 

@@ -83,8 +83,7 @@ impl Runner {
         let database = &self.database;
         let row = Self::row_of(job, clock, false);
         let intended = async {
-            let answer = database.session.simple(&history::append(&database.table, &row)).await?;
-            let (rank, installed_on) = history::appended(&answer, &database.table, &row)?;
+            let (rank, installed_on) = history::add(&database.session, &database.table, &row).await?;
             let begun = Begun { rank, installed_on, done: 0 };
             Trace::leave(&self.cx, database, self.step_detail(job, &begun, 0)).await?;
             Ok(begun)

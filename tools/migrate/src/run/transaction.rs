@@ -37,26 +37,37 @@ impl Runner {
         database.begin(self.limits.lock_timeout).await?;
         failpoint::hit("migrate.begun");
         self.callbacks(job.events.before).await?;
-        for statement in statements {
-            self.callbacks(job.events.before_statement).await?;
-            execute::statement(&database.session, job.script, sql, statement).await?;
-            self.callbacks(job.events.after_statement).await?;
+        let around = [job.events.before_statement, job.events.after_statement];
+        if around.iter().all(|event| self.set.on(*event).is_empty()) {
+            execute::statements(&database.session, job.script, sql, statements).await?;
+        } else {
+            for statement in statements {
+                self.callbacks(job.events.before_statement).await?;
+                execute::statement(&database.session, job.script, sql, statement).await?;
+                self.callbacks(job.events.after_statement).await?;
+            }
         }
         failpoint::hit("migrate.executed");
         self.callbacks(job.events.after).await?;
-        self.record(&Self::row_of(job, began, true)).await?;
-        failpoint::hit("migrate.recorded");
-        database.commit(self.limits.lock_timeout).await
+        let row = Self::row_of(job, began, true);
+        let record = self.record_sql(&row);
+        let committed = database.commit_after(&[&record], self.limits.lock_timeout).await;
+        committed.map_err(|error| history::lost(error, &database.table, &row))
     }
 
-    /// Writes a row and its trace, as the owner even if the script has become somebody else.
+    /// Writes a row and its trace.
     pub(crate) async fn record(&self, row: &NewRow<'_>) -> Result<()> {
+        let written = self.database.session.simple(&self.record_sql(row)).await;
+        written.map(drop).map_err(|error| history::lost(error, &self.database.table, row))
+    }
+
+    /// SQL that writes them, as the owner even if the script has become somebody else.
+    fn record_sql(&self, row: &NewRow<'_>) -> String {
         let database = &self.database;
         let role = database.role_sql();
         let append = history::append(&database.table, row);
         let line = Trace::line(&self.cx, database, self.trace.detail(database, row));
         // One message: a script of a few statements takes about as long as its round trips.
-        let answer = database.session.simple(&format!("{role}; {append}; {line}")).await?;
-        history::appended(&answer, &database.table, row).map(drop)
+        format!("{role}; {append}; {line}")
     }
 }

@@ -9,7 +9,7 @@ use super::scripts::{Script, Version};
 pub use self::read::read;
 pub use self::table::Table;
 pub(crate) use self::write::abbreviated;
-pub use self::write::{NewRow, align, append, append_schema_marker, appended, create, finish, remove_failed};
+pub use self::write::{NewRow, add, align, append, append_schema_marker, create, finish, lost, remove_failed};
 
 /// What kind of row it is: the `type` column.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -3,9 +3,10 @@
 use flotilla::error::{Code, Error, Result};
 use flotilla::pg::Session;
 use postgres_protocol::escape::escape_literal;
-use tokio_postgres::SimpleQueryRow;
 
 use super::{Row, RowType, Table};
+
+const DIVISION_BY_ZERO: &str = "22012";
 
 /// A row to be written. Its rank is the one after the last row's.
 #[derive(Clone, Debug)]
@@ -43,19 +44,29 @@ pub async fn create(session: &Session, table: &Table) -> Result<()> {
     session.simple(&sql).await.map(drop)
 }
 
-/// SQL that adds a row after the last one, as the lock's holder; [`appended`] reads its answer.
+/// SQL that adds a row after the last one, as the lock's holder; for anybody else it fails, as [`lost`] explains.
 pub fn append(table: &Table, row: &NewRow<'_>) -> String {
     insert(table, row, &format!("(SELECT coalesce(max(installed_rank), 0) + 1 FROM {})", table.quoted()))
 }
 
-/// The rank of the row that was added, and the time that it carries; an error when the lock was lost.
-pub fn appended(answer: &[SimpleQueryRow], table: &Table, row: &NewRow<'_>) -> Result<(i32, String)> {
+/// Adds a row after the last one; its rank, and the time that it carries.
+pub async fn add(session: &Session, table: &Table, row: &NewRow<'_>) -> Result<(i32, String)> {
+    write(session, table, row, &append(table, row)).await
+}
+
+async fn write(session: &Session, table: &Table, row: &NewRow<'_>, sql: &str) -> Result<(i32, String)> {
+    let answer = session.simple(sql).await.map_err(|error| lost(error, table, row))?;
     let written = answer.first().and_then(|row| Some((row.get(0)?.parse().ok()?, row.get(1)?.to_owned())));
-    written.ok_or_else(|| {
-        Error::new(Code::LockHeld, format!("the lock on {table} was lost while {} ran", row.script)).hint(
-            "Does the script call pg_advisory_unlock_all() or DISCARD ALL? Take that out; nothing of it was kept.",
-        )
-    })
+    written.ok_or_else(|| Error::internal("a row that was added, and isn't shown"))
+}
+
+/// The error of SQL that adds a row; that of the lost lock in its own words.
+pub fn lost(error: Error, table: &Table, row: &NewRow<'_>) -> Error {
+    if error.state() != Some(DIVISION_BY_ZERO) {
+        return error;
+    }
+    Error::new(Code::LockHeld, format!("the lock on {table} was lost while {} ran", row.script))
+        .hint("Does the script call pg_advisory_unlock_all() or DISCARD ALL? Take that out; nothing of it was kept.")
 }
 
 /// Adds the mark of a schema that was made; Flyway gives it rank 0.
@@ -69,19 +80,21 @@ pub async fn append_schema_marker(session: &Session, table: &Table) -> Result<()
         execution_time_ms: 0,
         success: true,
     };
-    let answer = session.simple(&insert(table, &row, "0")).await?;
-    appended(&answer, table, &row).map(drop)
+    write(session, table, &row, &insert(table, &row, "0")).await.map(drop)
 }
 
 fn insert(table: &Table, row: &NewRow<'_>, rank: &str) -> String {
     let null = || "NULL".to_owned();
-    // Only while the lock is ours: a script may have let go of it.
+    // Only while the lock is ours: a script may have let go of it. An error, and not no row, so that a `COMMIT` that is
+    // on its way already keeps nothing.
     format!(
         "INSERT INTO {} (installed_rank, version, description, type, script, checksum, installed_by, installed_on, \
          execution_time, success) \
-         SELECT {rank}, {}, {}, {}, {}, {}, session_user, pg_catalog.timezone('UTC', pg_catalog.clock_timestamp()), {}, {} \
-         WHERE {} RETURNING installed_rank, installed_on::pg_catalog.text",
+         VALUES ({rank} / CASE WHEN {} THEN 1 ELSE 0 END, {}, {}, {}, {}, {}, session_user, \
+         pg_catalog.timezone('UTC', pg_catalog.clock_timestamp()), {}, {}) \
+         RETURNING installed_rank, installed_on::pg_catalog.text",
         table.quoted(),
+        table.lock().held(),
         row.version.map_or_else(null, escape_literal),
         escape_literal(&abbreviated(row.description)),
         escape_literal(row.kind.text()),
@@ -89,7 +102,6 @@ fn insert(table: &Table, row: &NewRow<'_>, rank: &str) -> String {
         row.checksum.map_or_else(null, |checksum| checksum.to_string()),
         row.execution_time_ms,
         row.success,
-        table.lock().held(),
     )
 }
 
