@@ -24,6 +24,8 @@ fn info_is_a_matrix_and_shows_drift() {
 fn validate_names_the_object_that_differs() {
     let fleet = fleet(&[("V1__a.sql", "CREATE TABLE a (x int PRIMARY KEY, y text);")]);
     fleet.tool("migrate", ["apply", "--all"]).run().ok();
+    // What a drill makes is nobody's migration.
+    fleet.psql(0, "CREATE SCHEMA flotilla_drill; CREATE TABLE flotilla_drill.writes (n int)");
     fleet.tool("migrate", ["validate"]).run().ok();
     fleet.psql(1, "ALTER TABLE a ALTER COLUMN y TYPE varchar(10)");
     fleet.psql(1, "SET ROLE owner; CREATE INDEX a_y ON a (y)");

@@ -1,13 +1,15 @@
 -- Every object that people have made in this database, with its definition in PostgreSQL's own words.
 --
--- Left out: schema flotilla and what belongs to extensions; partitions, since shards may have other
--- months; ownership's numbers, which differ on purpose (a fence counts as being there, whatever its
--- bits). Columns come in the order of their names: an order that differs only because something was
--- taken back and applied again is no difference to an application.
+-- Left out: our own schemas, of which a drill makes one on one shard alone, and what belongs to
+-- extensions; partitions, since shards may have other months; ownership's numbers, which differ on
+-- purpose (a fence counts as being there, whatever its bits). Columns come in the order of their names:
+-- an order that differs only because something was taken back and applied again is no difference to an
+-- application.
 WITH namespaces AS (
     SELECT n.oid, n.nspname
     FROM pg_catalog.pg_namespace AS n
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'flotilla') AND n.nspname NOT LIKE 'pg\_%'
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_%'
+        AND n.nspname NOT IN ('flotilla', 'flotilla_drill', 'flotilla_posture')
 ),
 extension_owned AS (
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend AS d WHERE d.deptype = 'e'
