@@ -9,7 +9,7 @@ use flotilla_tests::binary;
 use crate::child::wall;
 use crate::figure::{Figure, median, ms, ratio};
 
-const TOOLS: [&str; 4] = ["shardctl", "migrate", "poolcfg", "healthcheck"];
+const TOOLS: [&str; 6] = ["shardctl", "migrate", "walg-wrap", "pitr", "poolcfg", "healthcheck"];
 const RUNS: usize = 30;
 const MOST: Duration = Duration::from_millis(10);
 
