@@ -13,6 +13,7 @@ mod retain;
 mod scale;
 mod segments;
 mod source;
+mod timelines;
 mod unproven;
 mod verify;
 pub(crate) mod walg;

@@ -5,7 +5,7 @@ mod drill;
 mod oracle;
 mod plan;
 mod point;
-mod restore;
+pub(crate) mod restore;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

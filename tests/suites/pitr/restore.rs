@@ -12,24 +12,24 @@ use serde_json::Value;
 
 use super::{archived, back_up, line, mark, moved, objects, pitr, switch, table};
 
-pub(super) const RESTORED: &str = "pitr.restored/1";
+pub(crate) const RESTORED: &str = "pitr.restored/1";
 
 /// A folder to restore into, of the account that servers run as.
-pub(super) fn destination(fleet: &Fleet, name: &str) -> PathBuf {
+pub(crate) fn destination(fleet: &Fleet, name: &str) -> PathBuf {
     let path = fleet.path().join(format!("into-{name}"));
     Account::server().unwrap().private_folder(&path).unwrap();
     path
 }
 
 /// The server of a restored shard, which ends with the fleet.
-pub(super) struct Copy {
+pub(crate) struct Copy {
     _process: Process,
     host: String,
     port: u64,
 }
 
 impl Copy {
-    pub(super) fn start(fleet: &Fleet, restored: &Value) -> Self {
+    pub(crate) fn start(fleet: &Fleet, restored: &Value) -> Self {
         let data = restored["data"].as_str().unwrap();
         let root = PathBuf::from(data).parent().unwrap().to_owned();
         let account = Account::server().unwrap();
@@ -40,7 +40,7 @@ impl Copy {
         copy
     }
 
-    pub(super) fn ask(&self, database: &str, sql: &str) -> Option<String> {
+    pub(crate) fn ask(&self, database: &str, sql: &str) -> Option<String> {
         let mut psql = Command::new(program("psql"));
         let place = format!("host={} port={} user=postgres dbname={database}", self.host, self.port);
         psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &place, "-c", sql]).current_dir("/");
@@ -49,7 +49,7 @@ impl Copy {
     }
 
     /// What the application's database answers.
-    pub(super) fn app(&self, sql: &str) -> String {
+    pub(crate) fn app(&self, sql: &str) -> String {
         self.ask("app", sql).unwrap_or_else(|| panic!("{sql} failed"))
     }
 }

@@ -68,7 +68,7 @@ pub(crate) struct CoverageRange {
     pub(crate) timeline: Option<u32>,
     /// Where that backup ends, as a WAL position.
     pub(crate) from_lsn: Option<String>,
-    /// The end of the last segment of the range, as a WAL position.
+    /// Where the WAL of the range ends, as a WAL position.
     pub(crate) to_lsn: Option<String>,
 }
 

@@ -43,6 +43,15 @@ impl Mark {
     }
 }
 
+/// Where later timelines leave a segment's own within it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Left {
+    /// The one on the way that is followed: what is behind isn't on it.
+    pub(crate) on_way: Option<Lsn>,
+    /// Any: the segment may have been archived only so far.
+    pub(crate) by_any: Option<Lsn>,
+}
+
 /// What is marked in one segment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks {
@@ -81,17 +90,23 @@ impl Reader {
     }
 
     /// The marks of a segment; `next` is the one that follows it on the way, where the archive has it.
-    pub(crate) async fn marks(&self, catalog: &Catalog, segment: Segment, next: Segment) -> Result<Arc<Marks>> {
+    pub(crate) async fn marks(
+        &self,
+        catalog: &Catalog,
+        segment: Segment,
+        next: Segment,
+        left: Left,
+    ) -> Result<Arc<Marks>> {
         let mut kept = self.kept.lock().await;
         if let Some((_, marks)) = kept.iter().find(|(known, _)| *known == segment) {
             return Ok(Arc::clone(marks));
         }
         let content = self.content(catalog, segment).await?;
-        let (mut marks, pending, content) = self.scan(segment, content, None).await?;
+        let (mut marks, pending, content) = self.scan(segment, left, content, None).await?;
         // The last record goes on in the next segment.
         if pending.is_some() && catalog.segment(next).is_some() {
             let following = self.content(catalog, next).await?;
-            marks = self.scan(segment, content, Some(following)).await?.0;
+            marks = self.scan(segment, left, content, Some(following)).await?.0;
         }
         let marks = Arc::new(marks);
         if kept.len() == KEPT {
@@ -125,12 +140,13 @@ impl Reader {
     async fn scan(
         &self,
         segment: Segment,
+        left: Left,
         mut content: SpooledTempFile,
         mut following: Option<SpooledTempFile>,
     ) -> Result<(Marks, Option<Lsn>, SpooledTempFile)> {
         let system = self.system;
         let scanned = tokio::task::spawn_blocking(move || {
-            let (marks, pending) = scan(segment, system, &mut content, following.as_mut())?;
+            let (marks, pending) = scan(segment, left, system, &mut content, following.as_mut())?;
             Ok((marks, pending, content))
         });
         scanned.await.map_err(|e| Error::internal("reading a segment failed").source(e))?
@@ -139,6 +155,7 @@ impl Reader {
 
 fn scan(
     segment: Segment,
+    left: Left,
     system: Option<u64>,
     content: &mut SpooledTempFile,
     following: Option<&mut SpooledTempFile>,
@@ -165,8 +182,14 @@ fn scan(
     let source = content.chain(second);
     let mut records = Records::new(source, segment.start(), Expected { size: segment.size, system, timeline });
     let mut marks = Marks::default();
-    while let Some(record) = records.next_record().map_err(|fault| damaged(fault.to_string()))? {
-        if record.at >= segment.end() {
+    loop {
+        let record = match records.next_record() {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok((marks, records.stop().pending)),
+            Err(fault) if left.by_any.is_some_and(|left| fault.after >= left) => return Ok((marks, None)),
+            Err(fault) => return Err(damaged(fault.to_string())),
+        };
+        if record.at >= segment.end() || left.on_way.is_some_and(|left| record.at >= left) {
             return Ok((marks, None));
         }
         let (at, end) = (record.at, record.end);
@@ -184,5 +207,4 @@ fn scan(
         };
         marks.found.push(Mark { at, end, time, what });
     }
-    Ok((marks, records.stop().pending))
 }

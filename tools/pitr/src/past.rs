@@ -9,7 +9,7 @@ use flotilla_archive::catalog::Backup;
 use flotilla_archive::wal::{History, Lsn, Segment, Timeline};
 use flotilla_archive::{Archive, Catalog};
 
-use crate::log::{Marks, Reader};
+use crate::log::{Left, Marks, Reader};
 
 /// Which archive, and which of its timelines.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -75,9 +75,37 @@ impl Past {
         Ok(Self { archive, catalog, way, unreachable, system, damaged: std::sync::Mutex::default(), reader })
     }
 
-    /// The segment of this number on the way.
+    /// The segment of this number on the way, as recovery takes it: of the newest timeline that begins in
+    /// it or before. Where that one isn't in the archive, but a timeline's that is left within it, that one.
     pub(crate) fn segment(&self, number: u64) -> Segment {
+        let newest = self.newest(number);
+        if self.catalog.segment(newest).is_some() {
+            return newest;
+        }
+        let earlier = self.way.switches().iter().rev().map(|switch| Segment { timeline: switch.parent, ..newest });
+        let mut left = earlier.filter(|segment| self.way.left_within(*segment).is_some());
+        left.find(|segment| self.catalog.segment(*segment).is_some()).unwrap_or(newest)
+    }
+
+    fn newest(&self, number: u64) -> Segment {
         self.way.segment(number, self.catalog.size)
+    }
+
+    /// The segments from the one that holds `from` to the one that holds the byte before `to`.
+    pub(crate) fn segments(&self, from: Lsn, to: Lsn) -> impl Iterator<Item = Segment> + '_ {
+        self.way.segments(from, to, self.catalog.size).map(|segment| self.segment(segment.number))
+    }
+
+    /// Where a stretch ends: within its last segment, where the way leaves that one's timeline.
+    pub(crate) fn end(&self, run: Run) -> Lsn {
+        let last = self.segment(run.last);
+        self.way.left_within(last).unwrap_or(last.end())
+    }
+
+    /// The segment without which a stretch doesn't go on.
+    pub(crate) fn missing_behind(&self, run: Run) -> Segment {
+        let is_left = self.way.left_within(self.segment(run.last)).is_some();
+        if is_left { self.newest(run.last) } else { self.segment(run.last + 1) }
     }
 
     /// The number of the segment in which a position lies.
@@ -87,7 +115,10 @@ impl Past {
 
     /// What is marked in a segment of the way.
     pub(crate) async fn marks(&self, number: u64) -> Result<Arc<Marks>> {
-        self.reader.marks(&self.catalog, self.segment(number), self.segment(number + 1)).await
+        let segment = self.segment(number);
+        let on_way = self.way.left_within(segment);
+        let left = Left { on_way, by_any: on_way.or_else(|| self.catalog.left_within(segment)) };
+        self.reader.marks(&self.catalog, segment, self.segment(number + 1), left).await
     }
 
     /// Leaves a segment out from now on, if the error says that it is damaged.
@@ -117,10 +148,11 @@ impl Past {
             .filter(|number| !damaged.contains_key(number))
             .collect();
         numbers.sort_unstable();
+        let is_left = |number| self.way.left_within(self.segment(number)).is_some();
         let mut runs: Vec<Run> = Vec::new();
         for number in numbers {
             match runs.last_mut() {
-                Some(run) if run.last + 1 == number => run.last = number,
+                Some(run) if run.last + 1 == number && !is_left(run.last) => run.last = number,
                 _ => runs.push(Run { first: number, last: number }),
             }
         }

@@ -258,7 +258,7 @@ fn wal(past: &Past, backup: &Backup, cut: &Cut, record: &mut PlanRecord) -> Resu
     let mut hash = Sha256::new();
     let (mut bytes, mut count) = (0, 0);
     let (mut first, mut last) = (None, None);
-    for segment in past.way.segments(backup.sentinel.start_lsn, cut.needs, past.catalog.size) {
+    for segment in past.segments(backup.sentinel.start_lsn, cut.needs) {
         let Some(object) = past.catalog.segment(segment) else {
             return Err(Error::new(Code::Mismatch, format!("segment {segment} is not in the archive"))
                 .hint("`pitr coverage` names every gap."));

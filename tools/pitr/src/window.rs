@@ -45,7 +45,7 @@ pub(crate) struct Stretch {
     pub(crate) backup: BackupName,
     /// Where that ends.
     pub(crate) from: Lsn,
-    /// The end of the last segment.
+    /// Its end.
     pub(crate) to: Lsn,
     /// The timeline at the end.
     pub(crate) timeline: Timeline,
@@ -89,7 +89,7 @@ async fn try_ranges(past: &Past) -> Result<Option<Vec<Range>>> {
     let mut before: Option<Run> = None;
     for run in runs {
         if let Some(before) = before {
-            missing = missing.or_else(|| Some(past.segment(before.last + 1)));
+            missing = missing.or_else(|| Some(past.missing_behind(before)));
         }
         before = Some(run);
         let Some(backup) = past.backups(run).first().copied() else { continue };
@@ -100,8 +100,7 @@ async fn try_ranges(past: &Past) -> Result<Option<Vec<Range>>> {
         let leading = end.is_none() && missing.is_none();
         let reason = why_not(past, missing, ranges.is_empty(), Some(backup));
         ranges.push(Range { from: end, to: Some(from), state: State::Gap { reason, missing, is_hole: !leading } });
-        let segment = past.segment(run.last);
-        let (timeline, last) = (segment.timeline, segment.end());
+        let (timeline, last) = (past.segment(run.last).timeline, past.end(run));
         let name = backup.name.clone();
         let stretch = Stretch { run, backup: name, from: backup.sentinel.finish_lsn, to: last, timeline };
         ranges.push(Range { from: Some(from), to: Some(to), state: State::Restorable(stretch) });

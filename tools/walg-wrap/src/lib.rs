@@ -5,6 +5,7 @@ mod copy;
 mod dump;
 mod engine;
 mod fetch;
+mod left;
 mod load;
 mod ls;
 mod memory;

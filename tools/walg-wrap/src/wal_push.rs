@@ -1,7 +1,8 @@
 //! `walg-wrap wal-push`: puts a file of the WAL into the archive.
 //!
 //! PostgreSQL deletes the file once this ends with 0, so 0 means: the archive holds exactly this
-//! content, durably, under this name. What is there with other content is never replaced.
+//! content, durably, under this name. What is there with other content is never replaced. Of the last
+//! segment of a timeline it means so of the log in it: see [`Left`].
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -21,6 +22,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::cluster::{self, Cluster};
+use crate::left::Left;
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {
@@ -104,6 +106,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
 /// A file that may be archived.
 struct File {
     name: WalFile,
+    path: PathBuf,
     length: u64,
     content: Content,
     cluster: Cluster,
@@ -113,8 +116,8 @@ struct File {
 enum Content {
     /// All of it.
     Held(Vec<u8>),
-    /// Its first page, and where the rest is.
-    Long(Vec<u8>, PathBuf),
+    /// Its first page.
+    Long(Vec<u8>),
 }
 
 impl File {
@@ -129,7 +132,7 @@ impl File {
         let (length, content) = Content::read(path).map_err(|e| {
             Error::new(Code::Io, format!("could not read {}", path.display())).hint("Is the path right?").source(e)
         })?;
-        let file = Self { name, length, content, cluster };
+        let file = Self { name, path: path.to_owned(), length, content, cluster };
         file.check()?;
         Ok(file)
     }
@@ -141,7 +144,7 @@ impl File {
             Err(Error::new(Code::Mismatch, format!("{} is not the segment that its name says: {what}", self.name))
                 .hint("It was not archived. Find out what wrote to pg_wal."))
         };
-        let (Content::Held(first) | Content::Long(first, _)) = &self.content;
+        let (Content::Held(first) | Content::Long(first)) = &self.content;
         let first = first.get(..PAGE_SIZE).unwrap_or_default();
         segment.check(first, self.length, Some(self.cluster.control.system_identifier)).or_else(wrong)
     }
@@ -151,7 +154,7 @@ impl File {
         let system = Some(self.cluster.control.system_identifier);
         let held = match &self.content {
             Content::Held(held) => held,
-            Content::Long(_, path) => return self.stream(archive, key, path.clone(), system).await,
+            Content::Long(_) => return self.stream(archive, key, system).await,
         };
         let (bytes, stored, content) = archive.seal(archive.codec(), held)?;
         archive.claim(&self.cluster.pin()).await?;
@@ -170,9 +173,9 @@ impl File {
     }
 
     /// The same of a file that isn't held in memory.
-    async fn stream(&self, archive: &Archive, key: &str, path: PathBuf, system: Option<u64>) -> Result<Option<Passed>> {
+    async fn stream(&self, archive: &Archive, key: &str, system: Option<u64>) -> Result<Option<Passed>> {
         archive.claim(&self.cluster.pin()).await?;
-        let length = self.length;
+        let (path, length) = (self.path.clone(), self.length);
         let fill = move |sink: &mut dyn io::Write| {
             let copied = io::copy(&mut fs::File::open(&path)?, sink)?;
             if copied == length { Ok(()) } else { Err(io::Error::other("the file changes while it is read")) }
@@ -202,12 +205,21 @@ impl File {
             }
             same
         };
-        if same {
+        if same || self.is_left_alike(archive, key).await? {
             return Ok(());
         }
         Err(Error::new(Code::Mismatch, format!("the archive holds another {} already", self.name))
             .hint("It was not replaced. Two servers archive into one place: give each cluster its own prefix.")
             .retryable(false))
+    }
+
+    /// Whether it is the last segment of a timeline, and nothing of the log in it would be lost.
+    async fn is_left_alike(&self, archive: &Archive, key: &str) -> Result<bool> {
+        let (WalFile::Segment(segment) | WalFile::Partial(segment)) = self.name else { return Ok(false) };
+        let Some(left) = Left::find(&self.path, segment, self.cluster.control.system_identifier)? else {
+            return Ok(false);
+        };
+        left.is_held(archive, key, archive.codec()).await
     }
 }
 
@@ -222,6 +234,6 @@ impl Content {
         }
         let mut first = vec![0; PAGE_SIZE];
         file.read_exact(&mut first)?;
-        Ok((length, Self::Long(first, path.to_owned())))
+        Ok((length, Self::Long(first)))
     }
 }

@@ -97,6 +97,11 @@ impl WalFiles {
         })
     }
 
+    /// The number of the last segment of a timeline.
+    pub fn last(&self, timeline: Timeline) -> Option<u64> {
+        Some(self.segments.get(&timeline)?.last()?.number)
+    }
+
     /// What is no segment.
     pub fn others(&self) -> impl Iterator<Item = &WalObject> {
         self.others.values()

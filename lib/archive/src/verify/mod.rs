@@ -38,6 +38,7 @@ use crate::digest::Passed;
 use crate::names::BackupName;
 use crate::objects::KeyMap;
 use crate::store::Listing;
+use crate::wal::{Lsn, Segment, Timeline};
 
 pub use finding::{Finding, Rule, Severity};
 pub use remembered::{Remembered, Seen};
@@ -114,6 +115,8 @@ struct Run {
     inventory: Inventory,
     catalog: Catalog,
     pin: Option<Pin>,
+    /// The number of the newest segment of each timeline.
+    newest: BTreeMap<Timeline, u64>,
     /// The cluster that everything must be of.
     system: Option<u64>,
     now: DateTime<Utc>,
@@ -170,6 +173,13 @@ impl Run {
         };
         let sums = crate::names::sidecar(key);
         known(key) && (self.inventory.get(&sums).is_none() || known(&sums))
+    }
+
+    /// Where the segment's timeline was left for good within it. Not of one to which more of its timeline
+    /// has come since the catalog was read.
+    fn left_within(&self, segment: Segment) -> Option<Lsn> {
+        self.newest.get(&segment.timeline).filter(|newest| **newest == segment.number)?;
+        self.catalog.left_within(segment)
     }
 
     /// Whether it is of a backup that is unproven and is to be proven.
@@ -283,10 +293,11 @@ async fn prepare(archive: &Archive, options: Options, memory: Memory, report: Re
     let mut summary = Summary { objects: inventory.len() as u64, ..Summary::default() };
     summary.backups = catalog.backups.len() as u64;
     summary.segments = inventory.segments().count() as u64;
+    let newest = segment::newest(&inventory);
     let system = catalog.system(pin.as_ref());
     let shared = Mutex::new(Shared { summary, ..Shared::default() });
     let (archive, now) = (archive.clone(), flotilla::clock::now());
-    let run = Run { archive, options, inventory, catalog, pin, system, now, report, memory, shared };
+    let run = Run { archive, options, inventory, catalog, pin, newest, system, now, report, memory, shared };
     for finding in early.into_inner().unwrap_or_else(PoisonError::into_inner) {
         run.find(finding);
     }

@@ -6,15 +6,15 @@ use tokio::task::JoinHandle;
 
 use super::Run;
 use crate::reading::Pieces;
-use crate::wal::{Expected, Fault, Lsn, Record, Records, Segment};
+use crate::wal::{Expected, Fault, Lsn, Record, Records, Timeline};
 
 /// How many pieces of the log may wait.
 const WAITING: usize = 4;
 
-/// What the pages of a segment must say.
-pub(super) fn expected(run: &Run, segment: Segment) -> Expected {
+/// What the pages of segments must say, of which the last is of this timeline.
+pub(super) fn expected(run: &Run, newest: Timeline) -> Expected {
     // A foreign segment is told of as such by the one who looks at its first page.
-    Expected { size: run.catalog.size, system: None, timeline: Some(segment.timeline) }
+    Expected { size: run.catalog.size, system: None, timeline: Some(newest) }
 }
 
 /// How reading ended.
@@ -42,7 +42,7 @@ pub(super) fn read(
                 Ok(Some(record)) if record.at >= until => return Ended::Sound,
                 Ok(Some(record)) => each(&record),
                 Ok(None) => return Ended::Sound,
-                Err(fault) if fault.at >= until => return Ended::Sound,
+                Err(fault) if fault.at >= until && fault.after >= until => return Ended::Sound,
                 Err(fault) => return Ended::Fault(fault),
             }
         }

@@ -11,6 +11,7 @@ use flotilla::Result;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::mpsc;
 
+use super::inventory::Inventory;
 use super::records::{self, Ended};
 use super::{Finding, Rule, Run, object};
 use crate::catalog::WalObject;
@@ -26,7 +27,7 @@ const PAGES: usize = 64;
 /// Segments that follow one another, with their packing.
 pub(super) struct Stretch {
     segments: Vec<Packed>,
-    /// The one after the last.
+    /// The one after the last, where the last record may go on.
     next: Option<Packed>,
 }
 
@@ -79,8 +80,18 @@ fn stretch(run: &Run, wanted: &[Packed], from: usize) -> Stretch {
     let all = &wanted[from..wanted.len().min(from + STRETCH)];
     let together = all.windows(2).take_while(|pair| pair[0].segment.next() == pair[1].segment).count() + 1;
     let segments = all[..together.min(all.len())].to_vec();
-    let next = segments.last().and_then(|last| packed(run, last.segment.next()));
+    let next = segments.last().and_then(|last| following(run, last.segment));
     Stretch { segments, next }
+}
+
+/// The one after a segment: of its own timeline, or the first of one that leaves it behind the segment.
+fn following(run: &Run, segment: Segment) -> Option<Packed> {
+    let next = segment.next();
+    let first_of = |way: &History| {
+        let is_on_way = way.segment(segment.number, segment.size) == segment;
+        is_on_way.then(|| way.segment(next.number, segment.size)).and_then(|first| packed(run, first))
+    };
+    packed(run, next).or_else(|| run.catalog.histories.values().find_map(first_of))
 }
 
 /// The one before on the way to its timeline.
@@ -122,8 +133,9 @@ async fn read(run: &Run, stretch: &Stretch) -> Result<()> {
 async fn sound(run: &Run, stretch: &Stretch, from: usize, told: &mut usize) -> Result<usize> {
     let segments = &stretch.segments;
     let (first, last) = (segments[from].segment, segments[segments.len() - 1].segment);
-    let (send, reading) = records::read(first.start(), last.end(), records::expected(run, last), |_| {});
-    let mut broken = None;
+    let newest = stretch.next.map_or(last.timeline, |next| next.segment.timeline);
+    let (send, reading) = records::read(first.start(), last.end(), records::expected(run, newest), |_| {});
+    let (mut broken, mut goes_on) = (None, true);
     for (at, object) in segments.iter().enumerate().skip(from) {
         let whole = pages(run, *object, Some(&send), at >= *told).await?;
         *told = (*told).max(at + 1);
@@ -139,7 +151,7 @@ async fn sound(run: &Run, stretch: &Stretch, from: usize, told: &mut usize) -> R
         && !send.is_closed()
         && let Some(next) = stretch.next
     {
-        pages(run, next, Some(&send), false).await?;
+        goes_on = pages(run, next, Some(&send), false).await?;
     }
     drop(send);
     let ended = reading.await.map_err(|e| flotilla::Error::internal("reading the log failed").source(e))?;
@@ -151,6 +163,12 @@ async fn sound(run: &Run, stretch: &Stretch, from: usize, told: &mut usize) -> R
         (Ended::Sound, None) => Ok(segments.len()),
         // What was told of the object is the cause of whatever its records look like.
         (Ended::Sound, Some(at)) => Ok(at + 1),
+        // The log was left here, and what is behind the last record is none of it.
+        (Ended::Fault(fault), None) if run.left_within(last).is_some_and(|left| fault.after >= left) => {
+            Ok(segments.len())
+        }
+        // So it is of the one behind the stretch.
+        (Ended::Fault(fault), None) if fault.at >= last.end() && !goes_on => Ok(segments.len()),
         (Ended::Fault(fault), broken) => {
             let at = after(fault.at);
             if broken.is_some_and(|broken| at >= broken) {
@@ -175,7 +193,7 @@ pub(super) async fn each_record(
 ) -> Result<()> {
     let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return Ok(()) };
     let (first, last) = (first.segment, last.segment);
-    let (send, reading) = records::read(first.start(), last.end(), records::expected(run, last), each);
+    let (send, reading) = records::read(first.start(), last.end(), records::expected(run, last.timeline), each);
     for object in segments {
         if !pages(run, *object, Some(&send), false).await? {
             break;
@@ -194,6 +212,7 @@ async fn pages(run: &Run, object: Packed, send: Option<&mpsc::Sender<Bytes>>, to
     let walk = Walk {
         segment,
         way: run.catalog.way_to(segment.timeline),
+        left: run.left_within(segment),
         send: send.cloned(),
         first: None,
         wrong: None,
@@ -249,6 +268,8 @@ pub(super) fn compare_system(run: &Run, key: &str, header: &PageHeader) {
 struct Walk {
     segment: Segment,
     way: Option<History>,
+    /// Where the segment's timeline was left.
+    left: Option<Lsn>,
     send: Option<mpsc::Sender<Bytes>>,
     first: Option<PageHeader>,
     wrong: Option<(Lsn, String)>,
@@ -285,7 +306,8 @@ impl Walk {
 
     fn page(&mut self, page: &[u8]) {
         let at = self.segment.start().plus(self.length);
-        if self.wrong.is_some() || self.length >= self.segment.size.bytes() {
+        if self.wrong.is_some() || self.length >= self.segment.size.bytes() || self.left.is_some_and(|left| at >= left)
+        {
             return;
         }
         let mut wrong = |what: String| self.wrong = Some((at, what));
@@ -313,9 +335,9 @@ impl Walk {
 }
 
 /// The timelines of which there are segments, and the number of the newest of each.
-pub(super) fn newest(run: &Run) -> BTreeMap<Timeline, u64> {
+pub(super) fn newest(inventory: &Inventory) -> BTreeMap<Timeline, u64> {
     let mut newest: BTreeMap<Timeline, u64> = BTreeMap::new();
-    for (segment, ..) in run.inventory.segments() {
+    for (segment, ..) in inventory.segments() {
         let number = newest.entry(segment.timeline).or_default();
         *number = (*number).max(segment.number);
     }

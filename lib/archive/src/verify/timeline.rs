@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flotilla::Result;
 use futures_util::TryStreamExt as _;
 
-use super::{Finding, Rule, Run, segment, strays};
+use super::{Finding, Rule, Run, strays};
 use crate::catalog::Backup;
 use crate::codec::Codec;
 use crate::names;
@@ -18,7 +18,7 @@ pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
     let under_way = UnderWay::of(run);
     let mut missing: BTreeSet<Segment> = BTreeSet::new();
     let mut faint: BTreeSet<Segment> = BTreeSet::new();
-    for (timeline, newest) in &under_way.newest {
+    for (timeline, newest) in &run.newest {
         let Some(way) = run.catalog.way_to(*timeline).or_else(|| Some(History::first(*timeline))) else { continue };
         let is_on_way =
             |backup: &&&Backup| way.leaves(backup.timeline()).is_some_and(|left| backup.sentinel.start_lsn < left);
@@ -71,7 +71,6 @@ pub(super) async fn check(run: &Run, standing: &[&Backup]) -> Result<()> {
 struct UnderWay {
     /// The newest segment of each timeline that wasn't written just now.
     settled: BTreeMap<Timeline, u64>,
-    newest: BTreeMap<Timeline, u64>,
 }
 
 impl UnderWay {
@@ -83,7 +82,7 @@ impl UnderWay {
                 *number = (*number).max(segment.number);
             }
         }
-        Self { settled, newest: segment::newest(run) }
+        Self { settled }
     }
 
     /// Whether a segment that isn't there may be about to come.
@@ -92,7 +91,7 @@ impl UnderWay {
             known.get(&segment.timeline).is_none_or(|number| segment.number > *number)
         };
         let is_last = backup.is_some_and(|backup| strays::is_young(run, backup.written));
-        is_behind(&self.settled) && (is_last || !is_behind(&self.newest))
+        is_behind(&self.settled) && (is_last || !is_behind(&run.newest))
     }
 }
 

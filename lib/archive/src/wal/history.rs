@@ -117,6 +117,12 @@ impl History {
         Some(span.end.unwrap_or(Lsn(u64::MAX)))
     }
 
+    /// Where the segment's timeline is left on this way, if that is within the segment.
+    pub fn left_within(&self, segment: Segment) -> Option<Lsn> {
+        let left = self.switches.iter().find(|switch| switch.parent == segment.timeline)?.at;
+        (segment.start() < left && left < segment.end()).then_some(left)
+    }
+
     /// The segment of this number as recovery takes it: from the newest timeline that begins in it or
     /// before, since a promotion copies the segment in which it happens.
     pub fn segment(&self, number: u64, size: SegmentSize) -> Segment {

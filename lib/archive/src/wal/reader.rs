@@ -45,6 +45,9 @@ pub enum Wrong {
 pub struct Fault {
     /// The position of the record or page. Everything before it was right.
     pub at: Lsn,
+    /// Where the last whole record before it ended, and the next had to begin. Before `at` where that one
+    /// goes on over several pages.
+    pub after: Lsn,
     /// What it is.
     pub wrong: Wrong,
 }
@@ -140,7 +143,8 @@ impl<R: Read> Records<R> {
             Place::Whole => &self.whole,
         };
         let magic = self.header.map_or(Magic(0), |header| header.magic);
-        let wrong = |what| Fault { at: begin, wrong: Wrong::Record(what) };
+        let after = self.reached.unwrap_or(begin);
+        let wrong = |what| Fault { at: begin, after, wrong: Wrong::Record(what) };
         let mut record = parse(bytes, begin, magic).map_err(wrong)?;
         if self.prev.map_or(record.prev >= begin, |prev| record.prev != prev) {
             return Err(wrong("the record doesn't follow the one before it"));
@@ -167,7 +171,9 @@ impl<R: Read> Records<R> {
     }
 
     fn fault<T>(&self, wrong: Wrong) -> Result<T, Fault> {
-        Err(Fault { at: self.here(), wrong })
+        let at = self.here();
+        let after = self.reached.or(self.pending).unwrap_or_else(|| at.aligned());
+        Err(Fault { at, after, wrong })
     }
 
     /// Finds the next record's bytes.

@@ -9,7 +9,7 @@ use flotilla_archive::wal::{Lsn, Segment, Timeline, WalFile};
 use flotilla_archive::{Archive, Catalog};
 
 use super::barrier::Made;
-use crate::log::{Reader, What};
+use crate::log::{Left, Reader, What};
 
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -35,7 +35,8 @@ pub(super) async fn wait(cx: &Context, archive: &Archive, made: &Made, name: &st
                 if catalog.segment(one).is_none() {
                     continue;
                 }
-                let marks = reader.marks(&catalog, one, next).await?;
+                let left = Left { on_way: None, by_any: catalog.left_within(one) };
+                let marks = reader.marks(&catalog, one, next, left).await?;
                 let is_it =
                     |mark: &&crate::log::Mark| mark.end == made.end && mark.what == What::Point(name.to_owned());
                 if let Some(mark) = marks.found.iter().find(is_it) {
