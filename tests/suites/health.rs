@@ -4,6 +4,7 @@ mod advise;
 mod agent;
 mod alert;
 mod audit;
+mod migration;
 mod page;
 mod probe;
 mod serve;

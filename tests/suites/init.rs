@@ -123,13 +123,13 @@ fn a_changed_file_is_applied_again() {
          UPDATE flotilla.version SET checksum = 'of an earlier release' WHERE file = '009_ids.sql'",
     );
     let planned = fleet.shardctl(["init", "--all", "--dry-run"]).run().ok();
-    assert_eq!(planned.line("s0")["applied"], json!(["009_ids.sql", "012_privileges.sql"]));
+    assert_eq!(planned.line("s0")["applied"], json!(["009_ids.sql", "013_privileges.sql"]));
     assert_eq!(fleet.psql(0, "SELECT to_regprocedure('flotilla.next_id(bigint)') IS NULL"), "t");
 
     let outcome = fleet.shardctl(["init", "--all"]).run().ok();
     let (stale, fresh) = (outcome.line("s0"), outcome.line("s1"));
     assert_eq!((&stale["changed"], &fresh["changed"]), (&json!(true), &json!(false)), "{}", outcome.transcript());
-    assert_eq!(stale["applied"], json!(["009_ids.sql", "012_privileges.sql"]), "{}", outcome.transcript());
+    assert_eq!(stale["applied"], json!(["009_ids.sql", "013_privileges.sql"]), "{}", outcome.transcript());
     assert_eq!(fleet.psql(0, known), checksums);
     assert_eq!(fleet.psql(0, "SELECT has_function_privilege('app', 'flotilla.next_id(bigint)', 'EXECUTE')"), "t");
     assert_eq!(changes(&fleet.shardctl(["init", "--all"]).run().ok().lines()), [false, false]);

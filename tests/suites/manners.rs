@@ -38,6 +38,8 @@ fn prepared(mut fleet: Fleet) -> Fleet {
         .rest("[[health.waivers]]\nrule = \"postgresql-audit-unwritten\"\nreason = \"a test\"\nuntil = 2999-12-31\n");
     here(&mut fleet);
     past(&mut fleet);
+    // The monitor is to see this history, not the usual one.
+    fleet.shardctl(["init", "--all"]).run().ok();
     for at in 0..fleet.shards.len() {
         fleet.psql(
             at,

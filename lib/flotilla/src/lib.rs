@@ -24,6 +24,7 @@ pub mod input;
 pub mod journal;
 pub mod lock;
 pub mod log;
+pub mod migrations;
 pub mod output;
 pub mod ownership;
 pub mod patroni;

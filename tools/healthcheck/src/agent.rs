@@ -193,7 +193,8 @@ fn verdict(server: &Report, whole: Option<&Report>, node: &str) -> Option<String
         format!("down #{node} doesn't answer")
     } else if is("commit", Health::Fail) {
         format!("down #{node} can't commit")
-    } else if is("lag_bytes", Health::Fail) || is("lag_seconds", Health::Fail) {
+    } else if is("login", Health::Fail) || is("lag_bytes", Health::Fail) || is("lag_seconds", Health::Fail) {
+        // Sessions that are open go on.
         "drain".to_owned()
     } else {
         "ready up 100%".to_owned()

@@ -7,6 +7,7 @@ mod disk;
 mod etcd;
 mod haproxy;
 mod job;
+mod migration;
 mod patroni;
 mod pgbouncer;
 mod postgresql;
@@ -81,6 +82,7 @@ pub(crate) fn all() -> &'static [&'static dyn Component] {
         &store::Store,
         &backup::Backup,
         &job::Job,
+        &migration::Migration,
         &certificate::Certificate,
     ]
 }

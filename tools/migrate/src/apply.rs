@@ -22,8 +22,8 @@ use self::waves::Waves;
 use crate::migrating::{self, Work};
 use crate::plan::{self, PlanRecord};
 use crate::settings::Settings;
-use crate::state::{IgnorePattern, Rules};
 use crate::{goal, settings};
+use flotilla::migrations::state::{IgnorePattern, Rules};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {

@@ -13,9 +13,10 @@ use serde::Serialize;
 use crate::migrating::{self, Work, rows_or_create};
 use crate::reading;
 use crate::run::Runner;
-use crate::schema_history::{NewRow, Row, RowType};
-use crate::scripts::{Event, Version};
+use crate::schema_history::NewRow;
 use crate::settings::{self, Settings};
+use flotilla::migrations::schema_history::{Row, RowType};
+use flotilla::migrations::scripts::{Event, Version};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {

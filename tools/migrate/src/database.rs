@@ -10,10 +10,10 @@ use flotilla::target::Target;
 use flotilla::{Context, failpoint};
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 
-use crate::schema_history::{self as history, Row, Table};
-use crate::scripts::{Placeholders, Set};
 use crate::settings::Settings;
-use crate::state::Scripts;
+use flotilla::migrations::schema_history::{Row, Table, read};
+use flotilla::migrations::scripts::{Placeholders, Set};
+use flotilla::migrations::state::Scripts;
 
 /// A connection to the primary of one target.
 pub(crate) struct Database {
@@ -210,7 +210,7 @@ impl Database {
 
     /// The history; none where there is no table.
     pub(crate) async fn rows(&self) -> Result<Option<Vec<Row>>> {
-        history::read(&self.session, &self.table).await
+        read(&self.session, &self.table).await
     }
 
     /// The scripts under this database's placeholders.

@@ -3,7 +3,7 @@
 use clap::Args as ClapArgs;
 use flotilla::error::Result;
 
-use crate::state::{Goal, IgnorePattern, Rules};
+use flotilla::migrations::state::{Goal, IgnorePattern, Rules};
 
 /// How far to go, and what to let pass.
 #[derive(Clone, Debug, Default, ClapArgs)]

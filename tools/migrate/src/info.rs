@@ -9,10 +9,10 @@ use flotilla::verb::{Effect, Example, Scope, Verb};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::scripts::Set;
 use crate::settings::Settings;
-use crate::state::{Migration, State, resolve};
 use crate::{goal, reading, settings};
+use flotilla::migrations::scripts::Set;
+use flotilla::migrations::state::{Migration, State, resolve};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {
@@ -137,8 +137,14 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
 impl MigrationRecord {
     fn new(migration: &Migration<'_>, set: &Set, shard: Option<&str>) -> Self {
         let row = migration.row;
+        let installed = row.and_then(|row| row.installed.as_ref());
         let kind = row.map_or_else(
-            || migration.script.as_ref().map(|resolved| crate::schema_history::RowType::of(resolved.script)),
+            || {
+                migration
+                    .script
+                    .as_ref()
+                    .map(|resolved| flotilla::migrations::schema_history::RowType::of(resolved.script))
+            },
             |row| Some(row.kind.clone()),
         );
         Self {
@@ -153,9 +159,9 @@ impl MigrationRecord {
             applied_checksum: row.and_then(|row| row.checksum),
             script_checksum: migration.script.as_ref().map(|resolved| resolved.checksum),
             rank: row.map(|row| row.rank),
-            installed_by: row.map(|row| row.installed_by.clone()),
-            installed_on: row.map(|row| row.installed_on.clone()),
-            execution_time_ms: row.map(|row| row.execution_time_ms),
+            installed_by: installed.map(|installed| installed.by.clone()),
+            installed_on: installed.map(|installed| installed.on.clone()),
+            execution_time_ms: installed.map(|installed| installed.execution_time_ms),
         }
     }
 }

@@ -14,9 +14,10 @@ use postgres_protocol::escape::escape_literal;
 use crate::database::Database;
 use crate::run::trace::Trace;
 use crate::run::{Limits, Runner};
-use crate::schema_history::{self as history, Row};
-use crate::scripts::{Event, Set};
+use crate::schema_history as history;
 use crate::settings::Settings;
+use flotilla::migrations::schema_history::Row;
+use flotilla::migrations::scripts::{Event, Set};
 
 /// How scripts meet the traffic.
 #[derive(Clone, Debug, ClapArgs)]

@@ -28,8 +28,8 @@ use self::pattern::Pattern;
 use self::render::Step;
 use self::staged::Staged;
 use crate::lint;
-use crate::scripts::{Set, Version};
 use crate::settings::{ScriptArgs, pair};
+use flotilla::migrations::scripts::{Set, Version};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {

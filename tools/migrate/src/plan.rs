@@ -15,11 +15,11 @@ use sha2::{Digest as _, Sha256};
 use crate::database::Database;
 use crate::fingerprint::short_hex;
 use crate::run::in_transaction;
-use crate::schema_history::{Row, RowType};
-use crate::scripts::Set;
 use crate::settings::Settings;
-use crate::state::{Migration, Migrations, Rules, resolve};
 use crate::{goal, reading, settings, statements};
+use flotilla::migrations::schema_history::{Row, RowType};
+use flotilla::migrations::scripts::Set;
+use flotilla::migrations::state::{Migration, Migrations, Rules, resolve};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {

@@ -5,8 +5,8 @@ use flotilla::error::Result;
 use flotilla::target::Target;
 
 use crate::database::Database;
-use crate::schema_history::Row;
 use crate::settings::Settings;
+use flotilla::migrations::schema_history::Row;
 
 /// Reads one target's history; the database stays connected, and can't be written.
 pub(crate) async fn read(cx: &Context, target: &Target, settings: &Settings) -> Result<(Database, Option<Vec<Row>>)> {

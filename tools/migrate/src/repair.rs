@@ -17,11 +17,12 @@ use serde_json::json;
 use crate::migrating::{self, Work};
 use crate::run::Runner;
 use crate::run::trace::Trace;
-use crate::schema_history::{self as history, NewRow, Row, RowType, abbreviated};
-use crate::scripts::{Event, Version};
+use crate::schema_history::{self as history, NewRow};
 use crate::settings::{self, Settings};
-use crate::state::{Goal, Migration, Migrations, Rules, State, resolve};
 use crate::{goal, reading};
+use flotilla::migrations::schema_history::{Row, RowType, abbreviated};
+use flotilla::migrations::scripts::{Event, Version};
+use flotilla::migrations::state::{Goal, Migration, Migrations, Rules, State, resolve};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {

@@ -5,8 +5,8 @@ use postgres_protocol::escape::escape_literal;
 
 use crate::database::Database;
 use crate::run::alone::Begun;
-use crate::schema_history::{Row, RowType};
-use crate::state::{Migration, State};
+use flotilla::migrations::schema_history::{Row, RowType};
+use flotilla::migrations::state::{Migration, State};
 
 /// How far a failed migration came, if it was this tool that began it and its script is the same.
 pub(crate) async fn begun(database: &Database, migration: &Migration<'_>) -> Result<Begun> {
@@ -19,7 +19,7 @@ pub(crate) async fn begun(database: &Database, migration: &Migration<'_>) -> Res
     if !script.matches(row.checksum) {
         return Err(stuck(migration, "it was interrupted, and its script has changed since"));
     }
-    Ok(Begun { rank: row.rank, installed_on: row.installed_on.clone(), done })
+    Ok(Begun { rank: row.rank, installed_on: installed_on(row).to_owned(), done })
 }
 
 /// The undo that was begun and not ended, if there is one: its row, and how far it came.
@@ -29,7 +29,7 @@ pub(crate) async fn begun_undo<'a>(database: &Database, rows: &'a [Row]) -> Resu
         Error::new(Code::Mismatch, format!("the undo of {} failed in a way that can't be resumed", row.script))
             .hint("Look at what it did, finish it by hand, then run `migrate repair`.")
     })?;
-    Ok(Some((row, Begun { rank: row.rank, installed_on: row.installed_on.clone(), done })))
+    Ok(Some((row, Begun { rank: row.rank, installed_on: installed_on(row).to_owned(), done })))
 }
 
 /// Whether a row says that an undo was begun and not ended.
@@ -47,9 +47,14 @@ async fn progress(database: &Database, row: &Row) -> Result<Option<usize>> {
          WHERE tool = 'migrate' AND status = 'ok' AND detail->>'table' = {} AND detail->>'rank' = {} AND detail->>'begun_at' = {}",
         escape_literal(&database.table.to_string()),
         escape_literal(&row.rank.to_string()),
-        escape_literal(&row.installed_on),
+        escape_literal(installed_on(row)),
     );
     Ok(database.session.value(&sql).await?.and_then(|done| done.parse().ok()))
+}
+
+/// When a row was written, as it says.
+fn installed_on(row: &Row) -> &str {
+    row.installed.as_ref().map_or("", |installed| &installed.on)
 }
 
 fn stuck(migration: &Migration<'_>, why: &str) -> Error {

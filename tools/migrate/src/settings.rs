@@ -6,14 +6,14 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 use flotilla::Context;
 use flotilla::config::Config;
-use flotilla::error::{Error, Result};
+use flotilla::error::Result;
 use flotilla::target::Target;
 
-use crate::schema_history::Table;
-use crate::scripts::{Marks, Placeholders, Set};
+use crate::run::callbacks;
 
-/// The role that owns tables unless told otherwise; `shardctl init` makes it.
-const OWNER: &str = "owner";
+use flotilla::migrations::schema_history::Table;
+use flotilla::migrations::scripts::{Placeholders, Set};
+use flotilla::migrations::values;
 
 /// Where scripts are and what is filled into them.
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -78,16 +78,12 @@ impl Settings {
     /// The settings of this call.
     pub(crate) fn new(cx: &Context, args: &SettingsArgs) -> Result<Self> {
         let config = cx.config()?;
-        let table = match (&args.history_table, &config.migrate.history_table) {
-            (Some(table), _) => table.clone(),
-            (None, Some(text)) => text.parse().map_err(|e: Error| e.within("migrate.history_table"))?,
-            (None, None) => Table::default(),
-        };
-        let role = args.role.clone().or_else(|| config.migrate.role.clone()).unwrap_or_else(|| OWNER.to_owned());
+        let table = args.history_table.clone().map_or_else(|| config.migrate.table(), Ok)?;
+        let role = args.role.as_deref().or(config.migrate.owner()).filter(|role| !role.is_empty());
         Ok(Self {
             dirs: args.scripts.dirs(Some(config)),
             table,
-            role: (!role.is_empty()).then_some(role),
+            role: role.map(str::to_owned),
             placeholders: args.scripts.values(Some(config)),
         })
     }
@@ -98,7 +94,7 @@ impl Settings {
         for path in &set.ignored {
             tracing::warn!("{}: not a script's name; it is ignored", path.display());
         }
-        for (event, scripts) in set.callbacks.iter().filter(|(event, _)| !event.is_run()) {
+        for (event, scripts) in set.callbacks.iter().filter(|(event, _)| !callbacks::are_run(**event)) {
             let script = scripts.first().map_or("", |script| &script.script);
             tracing::warn!("{script}: migrate runs no callbacks of {}; it is ignored", event.name());
         }
@@ -107,23 +103,11 @@ impl Settings {
 
     /// The placeholders for one database: given values, then Flyway's own names and ours.
     pub(crate) fn placeholders(&self, cx: &Context, target: &Target, user: &str) -> Result<Placeholders> {
-        let config = cx.config()?;
-        let mut placeholders = Placeholders::new(Marks::default());
-        for (name, value) in &self.placeholders {
-            placeholders.set(name, value);
-        }
-        let now = flotilla::clock::now();
+        let shard = target.shard().map_or("", |shard| &shard.name);
+        let given = self.placeholders.iter().cloned();
+        let mut placeholders = values(cx.config()?, given, &self.table, Some(user), shard);
         let folder = std::env::current_dir().unwrap_or_default();
-        placeholders.set("flyway:defaultSchema", &self.table.schema);
-        placeholders.set("flyway:user", user);
-        placeholders.set("flyway:database", &config.cluster.dbname);
-        placeholders.set("flyway:timestamp", now.format("%Y-%m-%d %H:%M:%S").to_string());
         placeholders.set("flyway:workingDirectory", folder.display().to_string());
-        placeholders.set("flyway:table", &self.table.name);
-        placeholders.set("flyway:environment", &config.cluster.name);
-        placeholders.set("flotilla:cluster", &config.cluster.name);
-        placeholders.set("flotilla:shard", target.shard().map_or("", |shard| &shard.name));
-        placeholders.set("flotilla:buckets", config.cluster.buckets.to_string());
         Ok(placeholders)
     }
 }

@@ -16,11 +16,12 @@ use serde::Serialize;
 
 use crate::migrating::{self, Work};
 use crate::run::{Events, Job, Runner};
-use crate::schema_history::{NewRow, Row, RowType};
-use crate::scripts::{Event, Script, Set, Version};
+use crate::schema_history::NewRow;
 use crate::settings::{self, Settings};
-use crate::state::{Migration, Migrations, Rules, State, resolve};
 use crate::{reading, resume, run, statements};
+use flotilla::migrations::schema_history::{Row, RowType};
+use flotilla::migrations::scripts::{Event, Script, Set, Version};
+use flotilla::migrations::state::{Migration, Migrations, Rules, State, resolve};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {

@@ -13,10 +13,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fingerprint::{self, Difference, Fingerprint};
-use crate::scripts::Set;
 use crate::settings::{self, Settings};
-use crate::state::{Finding, resolve, validate};
 use crate::{goal, reading};
+use flotilla::migrations::scripts::Set;
+use flotilla::migrations::state::{Finding, resolve, validate};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {

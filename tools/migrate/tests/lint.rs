@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use flotilla::migrations::scripts::{Marks, Placeholders, Set};
 use migrate::lint::{self, Finding, Settings};
-use migrate::scripts::{Marks, Placeholders, Set};
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lint")

@@ -1,4 +1,4 @@
--- Roles: who may log in, and what each is for. Rights are in 010_privileges.sql, passwords come
+-- Roles: who may log in, and what each is for. Rights are in 013_privileges.sql, passwords come
 -- from the verifiers that `shardctl init` is given.
 --
 -- The placeholders in these files (:name, :'name', :"name") are those of psql, and mean the same.

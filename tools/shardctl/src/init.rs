@@ -104,7 +104,7 @@ async fn set_up(
     preflight::check(session, config, shard).await?;
     let mut missing = preflight::settings(session).await?;
 
-    let applied = apply::files(session, &schema::Values::new(config, &shard.name), &mut missing).await?;
+    let applied = apply::files(session, &schema::Values::new(config, &shard.name)?, &mut missing).await?;
     let roles = verifiers.set(session, &mut missing).await?;
     let seeded = ownership::seed(cx, session, shard).await?;
     let (owned, epoch) = ownership::current(session, config).await?;

@@ -12,7 +12,7 @@ use flotilla::placement::IdLayout;
 pub(crate) const RELEASE: i32 = 1;
 
 /// The name of the file that is applied again after any other: a function made anew has no grants.
-pub(crate) const PRIVILEGES: &str = "012_privileges.sql";
+pub(crate) const PRIVILEGES: &str = "013_privileges.sql";
 
 /// A file of the schema.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,8 @@ pub(crate) const FILES: &[File] = &[
     file!("009_ids.sql"),
     file!("010_ledger.sql"),
     file!("011_barrier.sql"),
-    file!("012_privileges.sql"),
+    file!("012_history.sql"),
+    file!("013_privileges.sql"),
     file!("101_statements.sql", "statistics of statements"),
     file!("102_amcheck.sql", "checks of indexes"),
     file!("103_audit.sql", "the server's audit trail"),
@@ -63,15 +64,18 @@ pub(crate) struct Values(Vec<(&'static str, String)>);
 
 impl Values {
     /// The values for a shard of this cluster.
-    pub(crate) fn new(config: &Config, shard: &str) -> Self {
+    pub(crate) fn new(config: &Config, shard: &str) -> Result<Self> {
+        let history = config.migrate.table()?;
         let cluster = &config.cluster;
         let sequence_bits = IdLayout::new(cluster.buckets).sequence_bits();
-        Self(vec![
+        Ok(Self(vec![
             ("app", config.users.app.clone()),
             ("app_ro", config.users.app_ro.clone()),
             ("buckets", cluster.buckets.to_string()),
             ("cluster", cluster.name.clone()),
             ("dbname", cluster.dbname.clone()),
+            ("history_schema", history.schema),
+            ("history_table", history.name),
             ("key_type", cluster.key_type.name().to_owned()),
             ("migrator", config.users.migrator.clone()),
             ("monitor", config.users.monitor.clone()),
@@ -80,7 +84,7 @@ impl Values {
             ("shard", shard.to_owned()),
             // 41 bits of milliseconds above the sequence.
             ("tick_max", (i64::MAX >> (22 - sequence_bits)).to_string()),
-        ])
+        ]))
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -159,7 +163,7 @@ mod tests {
         let text = "[cluster]\nname = 'demo'\ndbname = 'it''s \"app\"'\nbuckets = 64\n\
                     [[shards]]\nname = 's0'\nnodes = [{ name = 's0-a', host = '/tmp' }]";
         let text = text.replace("'it''s \"app\"'", "\"it's \\\"app\\\"\"");
-        Values::new(&Config::parse(&text, Path::new("flotilla.toml")).expect("a topology"), "s0")
+        Values::new(&Config::parse(&text, Path::new("flotilla.toml")).expect("a topology"), "s0").expect("values")
     }
 
     #[test]

@@ -95,6 +95,16 @@ pub struct HealthSettings {
     pub verified_seconds_warn: f64,
     /// How long ago a restore may have been practised, in seconds.
     pub drill_seconds_warn: f64,
+    /// How many scripts a shard may still lack.
+    pub migrations_pending_warn: u32,
+    /// The same, to failure.
+    pub migrations_pending_fail: u32,
+    /// How many scripts may not be what was applied.
+    pub migrations_changed_warn: u32,
+    /// The same, to failure.
+    pub migrations_changed_fail: u32,
+    /// How many migrations may have failed on a shard, to failure.
+    pub migrations_failed_fail: u32,
     /// Runs that the ledger must show.
     pub jobs: Vec<HealthJob>,
     /// What `healthcheck audit` finds and somebody has decided to live with for a while.
@@ -208,6 +218,11 @@ impl Default for HealthSettings {
             backup_seconds_fail: 180_000.0,
             verified_seconds_warn: 691_200.0,
             drill_seconds_warn: 691_200.0,
+            migrations_pending_warn: 0,
+            migrations_pending_fail: 10,
+            migrations_changed_warn: 0,
+            migrations_changed_fail: 10,
+            migrations_failed_fail: 0,
             jobs: Vec::new(),
             waivers: Vec::new(),
         }

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::error::{Error, Result};
+use crate::migrations::schema_history::Table;
+
 /// How tools reach servers. libpq's words, libpq's meaning.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -103,6 +106,20 @@ pub struct MigrateSettings {
     pub role: Option<String>,
     /// Values for `${name}` in scripts.
     pub placeholders: Option<BTreeMap<String, String>>,
+}
+
+impl MigrateSettings {
+    /// The history table.
+    pub fn table(&self) -> Result<Table> {
+        let parsed = self.history_table.as_deref().map(str::parse).transpose();
+        Ok(parsed.map_err(|e: Error| e.within("migrate.history_table"))?.unwrap_or_default())
+    }
+
+    /// The role that owns what migrations make, unless told otherwise the one that `shardctl init` makes; none for
+    /// whoever logs in.
+    pub fn owner(&self) -> Option<&str> {
+        Some(self.role.as_deref().unwrap_or("owner")).filter(|role| !role.is_empty())
+    }
 }
 
 /// What `poolcfg render pgbouncer` writes. PgBouncer's own names and units.

@@ -3,6 +3,7 @@
 mod age;
 mod archiver;
 mod counters;
+mod login;
 mod sessions;
 mod slots;
 mod standby;
@@ -15,7 +16,6 @@ use chrono::{DateTime, Utc};
 use flotilla::config::{Config, HealthSettings, Node, Shard};
 use flotilla::fanout::BoxFuture;
 use flotilla::pg::Session;
-use flotilla::reach;
 use flotilla::target::Kind;
 use flotilla::{Code, Error, Result};
 use futures_util::future::join_all;
@@ -100,21 +100,24 @@ impl Component for PostgreSql {
             let Some((_, node)) = node(&instance.subject) else {
                 return Err(Error::internal("a node was expected"));
             };
-            if let Some(open) = asking.kept.take(&node.name) {
-                match look_by(asking, open, node).await {
-                    // It broke since: what the server is now, a new session tells.
-                    Err(error) if error.code() == Code::Unreachable => {}
-                    looked => return looked,
-                }
-            }
-            let config = asking.config()?;
-            let milliseconds = asking.statement_limit().as_millis().to_string();
-            let endpoint = reach::node(config, node, &config.users.monitor)?
-                .setting("statement_timeout", &milliseconds)
-                .setting("lock_timeout", &milliseconds)
-                .connect_timeout(asking.limit);
-            let open = Open::new(asking.cx.connect(endpoint).await?);
-            look_by(asking, open, node).await
+            let Some(open) = asking.kept.take(&node.name) else { return look_afresh(asking, node).await };
+            let beside =
+                async { if open.wants_login() { Some(login::enter_beside(asking, node).await) } else { None } };
+            let (looked, entered) = tokio::join!(look_by(asking, &open, node), beside);
+            let mut found = match looked {
+                // It broke since: what the server is now, a new session tells.
+                Err(error) if error.code() == Code::Unreachable => return look_afresh(asking, node).await,
+                looked => looked?,
+            };
+            let (open, login) = match entered {
+                None => (open, login::went_well()),
+                Some(Ok(session)) => (open.entered(session).await, login::went_well()),
+                Some(Err(error)) if error.code() == Code::Cancelled => return Err(error),
+                Some(Err(error)) => (open, login::failed(&error)),
+            };
+            found.checks.push(login);
+            asking.kept.give(&node.name, open);
+            Ok(found)
         })
     }
 
@@ -136,9 +139,16 @@ pub(crate) fn node(subject: &Subject) -> Option<(&Shard, &Node)> {
     }
 }
 
-/// Looks by a session, which is kept when all went well.
-async fn look_by(asking: &Asking, open: Open, node: &Node) -> Result<Found> {
-    let found = asking.guarded(open.session.canceller(), look(asking, &open.session, node)).await?;
+/// Looks by a session.
+async fn look_by(asking: &Asking, open: &Open, node: &Node) -> Result<Found> {
+    asking.guarded(open.session.canceller(), look(asking, &open.session, node)).await
+}
+
+/// Looks by a new session, which is kept when all went well.
+async fn look_afresh(asking: &Asking, node: &Node) -> Result<Found> {
+    let open = Open::new(login::enter(asking, node).await?);
+    let mut found = look_by(asking, &open, node).await?;
+    found.checks.push(login::went_well());
     asking.kept.give(&node.name, open);
     Ok(found)
 }

@@ -174,7 +174,7 @@ fn document(cluster: &str, reports: &[Arc<Report>], health: Health) -> Document 
 fn kind(component: &str) -> &'static str {
     match component {
         "postgresql" | "redis" | "etcd" | "store" => "datastore",
-        "certificate" | "backup" | "job" => "system",
+        "certificate" | "backup" | "job" | "migration" => "system",
         _ => "component",
     }
 }

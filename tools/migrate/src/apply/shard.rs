@@ -11,10 +11,11 @@ use super::{AppliedScript, ApplyResult, Order};
 use crate::migrating::rows_or_create;
 use crate::run::alone::Begun;
 use crate::run::{Events, Job, Runner};
-use crate::schema_history::{NewRow, RowType};
-use crate::scripts::{Event, Script};
-use crate::state::{Migration, Resolved, State, resolve, validate};
+use crate::schema_history::NewRow;
 use crate::{plan, reading, resume};
+use flotilla::migrations::schema_history::RowType;
+use flotilla::migrations::scripts::{Event, Script};
+use flotilla::migrations::state::{Migration, Resolved, State, resolve, validate};
 
 /// What piped plan lines say must still be so: a plan's hash for each target that came with one.
 pub(crate) struct Plans(HashMap<String, String>);
@@ -125,7 +126,7 @@ async fn migrations(
     order.plans.check(target, || plan::fingerprint(database, rows, &migrations))?;
 
     if let Some(row) = rows.iter().find(|row| resume::is_begun_undo(row)) {
-        let version = row.version.as_ref().map_or("?", crate::scripts::Version::text);
+        let version = row.version.as_ref().map_or("?", flotilla::migrations::scripts::Version::text);
         return Err(Error::new(
             Code::Mismatch,
             format!("an undo of version {version} was begun and not ended; nothing was applied"),
@@ -169,7 +170,7 @@ async fn migrations(
 }
 
 /// Validation, apart from what is about to be finished.
-fn refuse(findings: &[crate::state::Finding], begun: &[(&Migration<'_>, Begun)]) -> Result<()> {
+fn refuse(findings: &[flotilla::migrations::state::Finding], begun: &[(&Migration<'_>, Begun)]) -> Result<()> {
     let mut findings = findings.iter().filter(|finding| !begun.iter().any(|(m, _)| m.script_name() == finding.script));
     let Some(first) = findings.next() else { return Ok(()) };
     let more = findings.count();
@@ -214,7 +215,7 @@ fn job<'a>(resolved: &'a Resolved<'_>) -> Job<'a> {
     Job {
         script,
         row: NewRow {
-            version: script.version().map(crate::scripts::Version::text),
+            version: script.version().map(flotilla::migrations::scripts::Version::text),
             description: &script.description,
             kind: RowType::of(script),
             script: &script.script,

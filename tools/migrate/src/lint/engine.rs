@@ -13,7 +13,7 @@ use super::rule::{Found, Raw, Rule};
 use super::squawk::{self, About, House};
 use super::walk::{World, walk};
 use super::{rules, syntax};
-use crate::scripts::{Placeholders, Set};
+use flotilla::migrations::scripts::{Placeholders, Set};
 
 /// Which rules to ask, and of which server.
 #[derive(Clone, Debug)]

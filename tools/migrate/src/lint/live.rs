@@ -25,10 +25,10 @@ use super::model::{Catalogue, Made};
 use super::prepared::Prepared;
 use crate::database::Database;
 use crate::reading;
-use crate::schema_history::Row;
-use crate::scripts::{Script, Set};
 use crate::settings::Settings;
-use crate::state::{Migration, Rules, resolve};
+use flotilla::migrations::schema_history::Row;
+use flotilla::migrations::scripts::{Script, Set};
+use flotilla::migrations::state::{Migration, Rules, resolve};
 
 /// The verb when it looks at shards.
 pub(crate) const VERB: Verb = Verb {

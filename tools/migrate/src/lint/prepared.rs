@@ -7,8 +7,8 @@ use pg_query::protobuf::{Token, VariableSetStmt};
 
 use super::ignore::{self, Ignore};
 use super::text::Text;
-use crate::scripts::{Kind, Placeholders, Script};
 use crate::statements::{self, Class};
+use flotilla::migrations::scripts::{Kind, Placeholders, Script};
 
 /// A script made ready.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::scripts::placeholders::Piece;
-use crate::scripts::{Placeholders, Script};
+use flotilla::migrations::scripts::placeholders::Piece;
+use flotilla::migrations::scripts::{Placeholders, Script};
 
 /// SQL with placeholders replaced, and the way back to the file.
 #[derive(Debug)]

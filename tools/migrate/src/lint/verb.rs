@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Finding, Settings, Severity, Source, all_rules, check};
-use crate::scripts::{Marks, Placeholders, Set};
 use crate::settings::{ScriptArgs, Settings as Work, SettingsArgs};
+use flotilla::migrations::scripts::{Marks, Placeholders, Set};
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {

@@ -7,7 +7,7 @@ use pg_query::NodeEnum;
 use super::model::{Catalogue, Doubt, Effect, Made, Name, What};
 use super::prepared::Prepared;
 use super::rule::{At, Check, Found, Rule};
-use crate::scripts::{Kind, Placeholders, Set, Version};
+use flotilla::migrations::scripts::{Kind, Placeholders, Set, Version};
 
 /// All scripts, walked through.
 pub(crate) struct World<'a> {

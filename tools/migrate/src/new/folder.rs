@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::staged::Staged;
 use super::{FileKind, slug};
-use crate::scripts::Set;
+use flotilla::migrations::scripts::Set;
 
 /// One file to be written.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use flotilla::error::{Error, Result};
 use num_bigint::BigUint;
 
-use crate::scripts::{Set, Version};
+use flotilla::migrations::scripts::{Set, Version};
 
 /// How times are written as versions, and the unit in which the next one follows.
 const STAMPS: [(&str, usize, TimeDelta); 2] =

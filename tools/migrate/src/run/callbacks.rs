@@ -3,8 +3,29 @@
 use flotilla::error::Result;
 
 use super::{Runner, execute};
-use crate::scripts::Event;
 use crate::statements;
+use flotilla::migrations::scripts::Event;
+
+/// Whether the callbacks of an event are run. Before a connection there is nowhere to run them, verbs that only read
+/// can't write, and nothing is cleaned here.
+pub(crate) fn are_run(event: Event) -> bool {
+    !matches!(
+        event,
+        Event::BeforeConnect
+            | Event::CreateSchema
+            | Event::BeforeInfo
+            | Event::AfterInfo
+            | Event::AfterInfoError
+            | Event::AfterInfoOperationFinish
+            | Event::AfterValidateOperationFinish
+            | Event::AfterBaselineOperationFinish
+            | Event::AfterRepairOperationFinish
+            | Event::BeforeClean
+            | Event::AfterClean
+            | Event::AfterCleanError
+            | Event::AfterCleanOperationFinish
+    )
+}
 
 impl Runner {
     /// Runs the scripts of an event.

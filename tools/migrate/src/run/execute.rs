@@ -8,8 +8,8 @@ use flotilla::failpoint;
 use flotilla::pg::Session;
 use futures_util::SinkExt as _;
 
-use crate::scripts::Script;
 use crate::statements::{Class, Statement};
+use flotilla::migrations::scripts::Script;
 
 /// How much of a COPY's data is sent at once, in bytes.
 const CHUNK: usize = 1 << 16;

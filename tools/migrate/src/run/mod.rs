@@ -16,9 +16,10 @@ use flotilla::error::{Error, Result};
 use flotilla::watch::Watch;
 
 use crate::database::Database;
-use crate::schema_history::{NewRow, RowType};
-use crate::scripts::{Event, Script, Set};
+use crate::schema_history::NewRow;
 use crate::statements::{self, Class, Statement};
+use flotilla::migrations::schema_history::RowType;
+use flotilla::migrations::scripts::{Event, Script, Set};
 
 use self::alone::Begun;
 use self::trace::Trace;

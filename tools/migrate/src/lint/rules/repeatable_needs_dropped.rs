@@ -10,7 +10,7 @@ use crate::lint::model::{Catalogue, Name};
 use crate::lint::prepared::{Prepared, Statement};
 use crate::lint::rule::{Check, Found, Rule};
 use crate::lint::walk::{Gone, World};
-use crate::scripts::Kind;
+use flotilla::migrations::scripts::Kind;
 
 pub(super) const RULE: Rule = Rule {
     name: "repeatable-needs-dropped",

@@ -3,7 +3,7 @@
 use crate::lint::finding::Severity;
 use crate::lint::rule::{Check, Found, Rule};
 use crate::lint::walk::World;
-use crate::scripts::Kind;
+use flotilla::migrations::scripts::Kind;
 
 pub(super) const RULE: Rule = Rule {
     name: "undo-missing",

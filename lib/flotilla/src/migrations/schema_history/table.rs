@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use flotilla::error::{Error, Result};
-use flotilla::pg::advisory::Key;
+use crate::error::{Error, Result};
+use crate::pg::advisory::Key;
 use postgres_protocol::escape::escape_identifier;
 
 /// The name of a history table.
@@ -28,7 +28,7 @@ impl Table {
     }
 
     /// The name of the table with an ending, as SQL, quoted: constraints and indexes.
-    pub(super) fn quoted_with(&self, ending: &str) -> String {
+    pub fn quoted_with(&self, ending: &str) -> String {
         escape_identifier(&format!("{}{ending}", self.name))
     }
 
@@ -73,7 +73,7 @@ fn java_hash(text: &str) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use flotilla::pg::advisory::Key;
+    use crate::pg::advisory::Key;
 
     use super::Table;
 

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use flotilla::error::{Error, Result};
+use crate::error::{Error, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Migration, Migrations, State};
-use crate::schema_history::{RowType, abbreviated};
+use crate::migrations::schema_history::{RowType, abbreviated};
 
 /// What kind of finding it is. Flyway's error codes, in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -67,7 +67,7 @@ impl IgnorePattern {
 
     /// Whether a migration in this state may pass. `*` is every state; a name is that state and not the
     /// failed one, but for `*:future`, which passes what failed as well.
-    pub(crate) fn covers(&self, versioned: bool, state: State) -> bool {
+    pub fn covers(&self, versioned: bool, state: State) -> bool {
         let name = match state {
             State::Missing => Some("missing"),
             State::Pending => Some("pending"),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::error::{Code, Error, Result};
 use encoding_rs::Encoding;
-use flotilla::error::{Code, Error, Result};
 use walkdir::{DirEntry, WalkDir};
 
 use super::{Event, Kind, Options, Script, Version, checksum, name};

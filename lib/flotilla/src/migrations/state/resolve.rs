@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use flotilla::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result};
 
 use super::applied::{self, Applied};
 use super::{Goal, Migration, Migrations, Resolved, Rules, Scripts, State, pending};
-use crate::schema_history::{Row, RowType};
-use crate::scripts::{Kind, Version};
+use crate::migrations::schema_history::{Row, RowType};
+use crate::migrations::scripts::{Kind, Version};
 
 /// What all migrations are judged against.
 #[derive(Debug, Default)]

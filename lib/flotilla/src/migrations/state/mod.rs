@@ -11,13 +11,13 @@ mod resolve;
 mod tests;
 mod validate;
 
-use flotilla::error::Result;
+use crate::error::Result;
 use schemars::JsonSchema;
 use serde::Serialize;
 use strum::IntoStaticStr;
 
-use crate::schema_history::Row;
-use crate::scripts::{Placeholders, Script, Set, Version, checksum};
+use crate::migrations::schema_history::Row;
+use crate::migrations::scripts::{Placeholders, Script, Set, Version, checksum};
 
 pub use self::resolve::resolve;
 pub use self::validate::{Finding, FindingCode, IgnorePattern, validate};
@@ -229,7 +229,7 @@ impl Migrations<'_> {
     pub fn current(&self) -> Option<&Version> {
         let in_force = self.all.iter().filter(|migration| {
             migration.state.is_in_force()
-                && migration.row.is_some_and(|row| row.kind != crate::schema_history::RowType::Delete)
+                && migration.row.is_some_and(|row| row.kind != crate::migrations::schema_history::RowType::Delete)
         });
         in_force.filter_map(Migration::version).max()
     }

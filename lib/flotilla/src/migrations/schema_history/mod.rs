@@ -2,14 +2,11 @@
 
 mod read;
 mod table;
-mod write;
 
 use super::scripts::{Script, Version};
 
-pub use self::read::read;
+pub use self::read::{ESSENTIAL, read, rows};
 pub use self::table::Table;
-pub(crate) use self::write::abbreviated;
-pub use self::write::{NewRow, add, align, append, append_schema_marker, create, finish, lost, remove_failed};
 
 /// What kind of row it is: the `type` column.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,12 +94,28 @@ pub struct Row {
     pub script: String,
     /// The script's checksum then.
     pub checksum: Option<i32>,
-    /// Who applied it.
-    pub installed_by: String,
-    /// When, without a zone: UTC where this tool wrote it, otherwise the writer's.
-    pub installed_on: String,
-    /// How long it took, in milliseconds.
-    pub execution_time_ms: i32,
     /// Whether it succeeded.
     pub success: bool,
+    /// How it came there; none where the reader may not know.
+    pub installed: Option<Installed>,
+}
+
+/// How a row came into the history.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// Who applied it.
+    pub by: String,
+    /// When, without a zone: UTC where `migrate` wrote it, otherwise the writer's.
+    pub on: String,
+    /// How long it took, in milliseconds.
+    pub execution_time_ms: i32,
+}
+
+/// A description of at most 200 characters, cut as Flyway cuts it. Java counts UTF-16 units.
+pub fn abbreviated(description: &str) -> String {
+    let units: Vec<u16> = description.encode_utf16().collect();
+    if units.len() <= 200 {
+        return description.to_owned();
+    }
+    format!("{}...", String::from_utf16_lossy(&units[..197]))
 }

@@ -62,27 +62,6 @@ impl Event {
         self.into()
     }
 
-    /// Whether `migrate` runs its callbacks. Before a connection there is nowhere to run them, verbs that
-    /// only read can't write, and nothing is cleaned here.
-    pub(crate) fn is_run(self) -> bool {
-        !matches!(
-            self,
-            Self::BeforeConnect
-                | Self::CreateSchema
-                | Self::BeforeInfo
-                | Self::AfterInfo
-                | Self::AfterInfoError
-                | Self::AfterInfoOperationFinish
-                | Self::AfterValidateOperationFinish
-                | Self::AfterBaselineOperationFinish
-                | Self::AfterRepairOperationFinish
-                | Self::BeforeClean
-                | Self::AfterClean
-                | Self::AfterCleanError
-                | Self::AfterCleanOperationFinish
-        )
-    }
-
     /// The event that a name begins with, and the rest of the name; the longest that fits.
     pub(super) fn prefix_of(stem: &str) -> Option<(Self, &str)> {
         Self::iter()

@@ -10,7 +10,7 @@ pub mod version;
 
 use std::path::PathBuf;
 
-use flotilla::error::{Error, Result};
+use crate::error::{Error, Result};
 
 pub use self::event::Event;
 pub use self::name::Kind;

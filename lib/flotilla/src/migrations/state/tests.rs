@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::{Goal, Migration, Rules, Scripts, State, resolve};
-use crate::schema_history::{Row, RowType};
-use crate::scripts::{Kind, Options, Placeholders, Script, Set, Version, checksum};
+use crate::migrations::schema_history::{Row, RowType};
+use crate::migrations::scripts::{Kind, Options, Placeholders, Script, Set, Version, checksum};
 
 /// What may happen between two looks.
 #[derive(Clone, Debug)]
@@ -142,10 +142,8 @@ fn row(script: &Script) -> Row {
         kind: RowType::of(script),
         script: script.script.clone(),
         checksum: Some(script.checksum),
-        installed_by: "migrator".to_owned(),
-        installed_on: "2026-11-25 09:30:00".to_owned(),
-        execution_time_ms: 1,
         success: true,
+        installed: None,
     }
 }
 

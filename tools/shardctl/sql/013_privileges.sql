@@ -43,6 +43,9 @@ GRANT EXECUTE ON FUNCTION flotilla.fence_state(regclass), flotilla.wanted_row_gu
     flotilla.ownership_bits(text[])
     TO owner, :"migrator", :"monitor";
 
+-- To see what is applied, which lies in a table of owner's.
+GRANT EXECUTE ON FUNCTION flotilla.history_table(), flotilla.schema_history() TO :"monitor";
+
 -- To write through the fences: whoever inserts must be able to be refused.
 GRANT EXECUTE ON FUNCTION flotilla.reject(bigint), flotilla.reject(uuid), flotilla.reject(text),
     flotilla.refuse_bucket(integer)

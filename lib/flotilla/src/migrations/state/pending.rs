@@ -2,7 +2,7 @@
 
 use super::resolve::Facts;
 use super::{Resolved, State};
-use crate::scripts::Kind;
+use crate::migrations::scripts::Kind;
 
 /// What becomes of a versioned or baseline script without a row.
 pub(super) fn state(resolved: &Resolved<'_>, facts: &Facts<'_>) -> State {
@@ -20,7 +20,7 @@ pub(super) fn state(resolved: &Resolved<'_>, facts: &Facts<'_>) -> State {
     }
 }
 
-fn plain(version: &crate::scripts::Version, facts: &Facts<'_>) -> State {
+fn plain(version: &crate::migrations::scripts::Version, facts: &Facts<'_>) -> State {
     let baseline = if facts.last_applied.is_none() { facts.pending_baseline } else { facts.applied_baseline };
     if let Some(baseline) = baseline {
         if version < baseline {

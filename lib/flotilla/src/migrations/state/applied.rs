@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use flotilla::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result};
 
 use super::resolve::Facts;
 use super::{Resolved, State};
-use crate::schema_history::{Row, RowType};
-use crate::scripts::Version;
+use crate::migrations::schema_history::{Row, RowType};
+use crate::migrations::scripts::Version;
 
 /// A row, and what later rows say of it.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ mod pieces;
 
 use std::collections::BTreeMap;
 
-use flotilla::error::{Error, Result};
+use crate::error::{Error, Result};
 
 pub use self::pieces::Piece;
 

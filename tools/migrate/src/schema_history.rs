@@ -1,34 +1,33 @@
 //! Writing the history. Every function works within the caller's transaction, if there is one.
 
 use flotilla::error::{Code, Error, Result};
+use flotilla::migrations::schema_history::{Row, RowType, Table, abbreviated};
 use flotilla::pg::Session;
 use postgres_protocol::escape::escape_literal;
-
-use super::{Row, RowType, Table};
 
 const DIVISION_BY_ZERO: &str = "22012";
 
 /// A row to be written. Its rank is the one after the last row's.
 #[derive(Clone, Debug)]
-pub struct NewRow<'a> {
+pub(crate) struct NewRow<'a> {
     /// The version's text, as its file spells it.
-    pub version: Option<&'a str>,
+    pub(crate) version: Option<&'a str>,
     /// What it says it does.
-    pub description: &'a str,
+    pub(crate) description: &'a str,
     /// Its kind.
-    pub kind: RowType,
+    pub(crate) kind: RowType,
     /// The script's path below its location.
-    pub script: &'a str,
+    pub(crate) script: &'a str,
     /// The script's checksum.
-    pub checksum: Option<i32>,
+    pub(crate) checksum: Option<i32>,
     /// How long it took, in milliseconds.
-    pub execution_time_ms: i32,
+    pub(crate) execution_time_ms: i32,
     /// Whether it succeeded.
-    pub success: bool,
+    pub(crate) success: bool,
 }
 
 /// Makes the table, as Flyway makes it.
-pub async fn create(session: &Session, table: &Table) -> Result<()> {
+pub(crate) async fn create(session: &Session, table: &Table) -> Result<()> {
     let name = table.quoted();
     let sql = format!(
         "CREATE TABLE {name} (\n    \"installed_rank\" INT NOT NULL,\n    \"version\" VARCHAR(50),\n    \
@@ -45,12 +44,12 @@ pub async fn create(session: &Session, table: &Table) -> Result<()> {
 }
 
 /// SQL that adds a row after the last one, as the lock's holder; for anybody else it fails, as [`lost`] explains.
-pub fn append(table: &Table, row: &NewRow<'_>) -> String {
+pub(crate) fn append(table: &Table, row: &NewRow<'_>) -> String {
     insert(table, row, &format!("(SELECT coalesce(max(installed_rank), 0) + 1 FROM {})", table.quoted()))
 }
 
 /// Adds a row after the last one; its rank, and the time that it carries.
-pub async fn add(session: &Session, table: &Table, row: &NewRow<'_>) -> Result<(i32, String)> {
+pub(crate) async fn add(session: &Session, table: &Table, row: &NewRow<'_>) -> Result<(i32, String)> {
     write(session, table, row, &append(table, row)).await
 }
 
@@ -61,7 +60,7 @@ async fn write(session: &Session, table: &Table, row: &NewRow<'_>, sql: &str) ->
 }
 
 /// The error of SQL that adds a row; that of the lost lock in its own words.
-pub fn lost(error: Error, table: &Table, row: &NewRow<'_>) -> Error {
+pub(crate) fn lost(error: Error, table: &Table, row: &NewRow<'_>) -> Error {
     if error.state() != Some(DIVISION_BY_ZERO) {
         return error;
     }
@@ -70,7 +69,7 @@ pub fn lost(error: Error, table: &Table, row: &NewRow<'_>) -> Error {
 }
 
 /// Adds the mark of a schema that was made; Flyway gives it rank 0.
-pub async fn append_schema_marker(session: &Session, table: &Table) -> Result<()> {
+pub(crate) async fn append_schema_marker(session: &Session, table: &Table) -> Result<()> {
     let row = NewRow {
         version: None,
         description: "<< Flyway Schema Creation >>",
@@ -106,7 +105,7 @@ fn insert(table: &Table, row: &NewRow<'_>, rank: &str) -> String {
 }
 
 /// SQL that marks a row as done that was written before its script ran.
-pub fn finish(table: &Table, rank: i32, execution_time_ms: i32) -> String {
+pub(crate) fn finish(table: &Table, rank: i32, execution_time_ms: i32) -> String {
     format!(
         "UPDATE {} SET success = true, execution_time = {execution_time_ms} WHERE installed_rank = {rank} AND NOT success",
         table.quoted()
@@ -114,12 +113,12 @@ pub fn finish(table: &Table, rank: i32, execution_time_ms: i32) -> String {
 }
 
 /// Removes the rows of what failed.
-pub async fn remove_failed(session: &Session, table: &Table) -> Result<()> {
+pub(crate) async fn remove_failed(session: &Session, table: &Table) -> Result<()> {
     session.simple(&format!("DELETE FROM {} WHERE NOT success", table.quoted())).await.map(drop)
 }
 
 /// Gives a row what its script says now.
-pub async fn align(session: &Session, table: &Table, row: &Row, new: &NewRow<'_>) -> Result<()> {
+pub(crate) async fn align(session: &Session, table: &Table, row: &Row, new: &NewRow<'_>) -> Result<()> {
     let sql = format!(
         "UPDATE {} SET description = {}, type = {}, checksum = {} WHERE installed_rank = {}",
         table.quoted(),
@@ -129,13 +128,4 @@ pub async fn align(session: &Session, table: &Table, row: &Row, new: &NewRow<'_>
         row.rank,
     );
     session.simple(&sql).await.map(drop)
-}
-
-/// A description of at most 200 characters, cut as Flyway cuts it. Java counts UTF-16 units.
-pub(crate) fn abbreviated(description: &str) -> String {
-    let units: Vec<u16> = description.encode_utf16().collect();
-    if units.len() <= 200 {
-        return description.to_owned();
-    }
-    format!("{}...", String::from_utf16_lossy(&units[..197]))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flotilla::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// What a `.conf` file may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

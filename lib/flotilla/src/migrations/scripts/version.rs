@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-use flotilla::error::{Error, Result};
+use crate::error::{Error, Result};
 use num_bigint::BigUint;
 
 /// The version of a migration. `1`, `01`, `1.0` and `1_0` are the same; the spelling is kept.
