@@ -33,8 +33,8 @@ fn archiving(mode: &str, replicas: u8) -> Fleet {
     fleet.psql(0, "CREATE TABLE marks (n bigint PRIMARY KEY)");
     fleet.archived(0);
     fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--from", "primary"]).run_within(LONG).ok();
-    for _ in 0..4 {
-        fleet.psql(0, "SELECT pg_logical_emit_message(false, 'fill', repeat('fill', 3500000))");
+    for _ in 0..3 {
+        fleet.psql(0, "SELECT pg_logical_emit_message(false, 'fill', repeat('fill', 100000))");
     }
     fleet.psql(0, "SELECT pg_switch_wal()");
     settled(&fleet);
@@ -109,7 +109,7 @@ fn archive(fleet: &Fleet, key: &str) -> PathBuf {
 }
 
 fn verify(fleet: &Fleet) -> Outcome {
-    fleet.as_operator("walg-wrap", ["verify", "-t", "s0", "--recheck"]).run_within(LONG)
+    fleet.as_operator("walg-wrap", ["verify", "-t", "s0"]).run_within(LONG)
 }
 
 #[track_caller]
