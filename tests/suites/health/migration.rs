@@ -31,7 +31,9 @@ fn write(fleet: &Fleet, scripts: &[(&str, &str)]) {
 
 /// The line about one shard's migrations.
 fn seen(fleet: &Fleet, shard: &str) -> Value {
-    about(&fleet.tool("healthcheck", ["probe", "--component", "migration"]).run(), "migration", shard)
+    // What is proven here is no matter of time.
+    let args = ["probe", "--component", "migration", "--timeout", "30s"];
+    about(&fleet.tool("healthcheck", args).run(), "migration", shard)
 }
 
 /// Counts and states of pending, failed and changed.
