@@ -26,7 +26,7 @@ const RULES: [(&str, &str); 21] = [
     (r#"("rpo_seconds"):[0-9.e+]+"#, "$1:0.0"),
     (r#"("counted_seconds"):[0-9.e+]+"#, "$1:0.0"),
     (r#"("run_id"):"[^"]*""#, r#"$1:"[uuid]""#),
-    (r#"("(state_seconds|longest_wait_ms|received_bytes|sent_bytes|\w+_time_ms)"):\d+"#, "$1:0"),
+    (r#"("(state_seconds|longest_wait_ms|stall_ms|received_bytes|sent_bytes|\w+_time_ms)"):\d+"#, "$1:0"),
 ];
 
 /// The text with times, durations, temporary paths, ports, ids and versions replaced by words.

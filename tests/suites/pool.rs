@@ -6,6 +6,7 @@ mod apply;
 pub(crate) mod balancer;
 mod diff;
 mod killed;
+mod paused;
 mod render;
 
 use flotilla_tests::Pooling;

@@ -28,6 +28,7 @@ pub mod migrations;
 pub mod output;
 pub mod ownership;
 pub mod patroni;
+pub mod pause;
 pub mod pg;
 pub mod placement;
 mod progress;

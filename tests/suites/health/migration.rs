@@ -31,7 +31,9 @@ fn write(fleet: &Fleet, scripts: &[(&str, &str)]) {
 
 /// The line about one shard's migrations.
 fn seen(fleet: &Fleet, shard: &str) -> Value {
-    about(&fleet.tool("healthcheck", ["probe", "--component", "migration"]).run(), "migration", shard)
+    // What is proven here is no matter of time.
+    let args = ["probe", "--component", "migration", "--timeout", "30s"];
+    about(&fleet.tool("healthcheck", args).run(), "migration", shard)
 }
 
 /// Counts and states of pending, failed and changed.
@@ -101,7 +103,7 @@ fn a_script_that_isnt_what_was_applied_is_seen() {
 fn a_failed_migration_is_a_failure() {
     let script = "CREATE TABLE a (x int);\nINSERT INTO a VALUES (1), (1);";
     let fleet = fleet(&[("V1__a.sql", script), ("V2__i.sql", "CREATE UNIQUE INDEX CONCURRENTLY i ON a (x);")]);
-    fleet.tool("migrate", ["apply", "-t", "s0", "--no-lint"]).run();
+    fleet.tool("migrate", ["apply", "-t", "s0"]).run();
     assert_eq!(fleet.psql(0, "SELECT count(*) FROM flyway_schema_history WHERE NOT success"), "1");
     let line = seen(&fleet, "s0");
     assert_eq!(judged(&line)[1], (1, "fail".to_owned()));
@@ -157,7 +159,6 @@ fn the_monitor_reads_no_more_of_the_history_than_it_needs() {
         let error = run_as(role, sql).expect_err(sql);
         assert!(error.contains("permission denied"), "{role}: {sql}: {error}");
     }
-    assert_eq!(run_as("monitor", "SHOW default_transaction_read_only").unwrap(), "on");
 }
 
 /// The function reads with the rights of `flotilla`: a table that could run something of `owner`'s is none that

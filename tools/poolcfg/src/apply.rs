@@ -1,18 +1,21 @@
 //! `poolcfg apply`: a new configuration in force, or the old one.
 
 mod balancer;
+mod hold;
 mod pooler;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use flotilla::config::Config;
 use flotilla::record::{Done, Record, RecordInfo};
 use flotilla::target::{self, Kind, Target};
 use flotilla::verb::{Effect, Example, Scope, Verb};
-use flotilla::{Code, Context, Error, Result};
+use flotilla::{Code, Context, Error, Result, pause};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::hold::Pause;
 use crate::render;
 
 /// The verb.
@@ -44,6 +47,12 @@ pub(crate) struct Args {
     /// Don't start the installed PgBouncer with the new file first
     #[arg(long)]
     no_trial: bool,
+    /// Which clients of a PgBouncer to hold back while it reads its file again
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pause: Pause,
+    /// How long transactions under way may take to end then, from 100ms to 5s
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = pause::limit)]
+    pause_limit: Duration,
     /// The folder of control sockets [default: `run` beside the topology file]
     #[arg(long, value_name = "FOLDER")]
     run_folder: Option<PathBuf>,
@@ -68,6 +77,14 @@ pub(crate) struct Applied {
     restored: Option<bool>,
     /// Whether an earlier run was cut off here, and this one has completed it.
     resumed: Option<bool>,
+    /// The databases whose clients were held back, or would be.
+    paused: Option<Vec<String>>,
+    /// Databases that an earlier run had left paused, and that were let go first.
+    repaired: Option<Vec<String>>,
+    /// How long clients waited at most, in milliseconds.
+    stall_ms: Option<u64>,
+    /// Whether clients were let go before it was over, because ten seconds would have passed.
+    lease_passed: Option<bool>,
 }
 
 impl Record for Applied {
@@ -78,8 +95,8 @@ impl Record for Applied {
 
 /// Applies to each target.
 ///
-/// Places where a test lets it die: `apply-saved` (the old file is kept aside), `apply-written` (the new one
-/// is in place), `apply-reloaded` (the program was told), `apply-restored` (the old one is in place again),
+/// Places where a test lets it die: `apply-saved` (the old file is kept aside), `apply-paused` (clients are held
+/// back), `apply-written` (the new one is in place), `apply-reloaded` (the program was told), `apply-restored` (the old one is in place again),
 /// `apply-verified` (what runs was compared).
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let config = cx.config()?;

@@ -16,6 +16,7 @@ pub mod version;
 use clap::{Parser, Subcommand};
 use flotilla::fanout::BoxFuture;
 use flotilla::flags::{Global, STYLES};
+use flotilla::pause::guard;
 use flotilla::tool::Tool;
 use flotilla::verb::Verb;
 use flotilla::{Context, Result};
@@ -50,6 +51,9 @@ enum Verbs {
     /// Show pools, traffic and servers
     #[command(after_help = stats::VERB.help(), after_long_help = stats::VERB.long_help())]
     Stats(stats::Args),
+    /// Hold poolers for an apply that may be killed
+    #[command(hide = true)]
+    HoldPoolers(guard::Args),
 }
 
 impl Tool for Cli {
@@ -68,6 +72,7 @@ impl Tool for Cli {
             Verbs::Apply(_) => &apply::VERB,
             Verbs::Advise(_) => &advise::VERB,
             Verbs::Stats(_) => &stats::VERB,
+            Verbs::HoldPoolers(_) => &guard::VERB,
         }
     }
 
@@ -80,6 +85,7 @@ impl Tool for Cli {
                 Verbs::Apply(args) => apply::run(&cx, args).await,
                 Verbs::Advise(args) => advise::run(&cx, args).await,
                 Verbs::Stats(args) => stats::run(&cx, args).await,
+                Verbs::HoldPoolers(args) => guard::run(&cx, args).await,
             }
         })
     }

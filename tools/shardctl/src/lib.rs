@@ -62,7 +62,7 @@ enum Verbs {
     Drill(drill::Args),
     /// Hold poolers for a switchover that may be killed
     #[command(hide = true)]
-    HoldPoolers(switchover::guard::Args),
+    HoldPoolers(flotilla::pause::guard::Args),
 }
 
 impl Tool for Cli {
@@ -97,7 +97,7 @@ impl Tool for Cli {
             Verbs::Sql(args) => args.verb(),
             Verbs::Switchover(_) => &switchover::VERB,
             Verbs::Drill(_) => &drill::VERB,
-            Verbs::HoldPoolers(_) => &switchover::guard::VERB,
+            Verbs::HoldPoolers(_) => &flotilla::pause::guard::VERB,
         }
     }
 
@@ -113,7 +113,7 @@ impl Tool for Cli {
                 Verbs::Sql(args) => sql::run(&cx, args).await,
                 Verbs::Switchover(args) => switchover::run(&cx, args).await,
                 Verbs::Drill(args) => drill::run(&cx, args).await,
-                Verbs::HoldPoolers(args) => switchover::guard::run(&cx, args).await,
+                Verbs::HoldPoolers(args) => flotilla::pause::guard::run(&cx, args).await,
             }
         })
     }

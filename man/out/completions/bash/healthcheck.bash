@@ -450,7 +450,7 @@ _healthcheck() {
             fi
             case "${prev}" in
                 --component)
-                    COMPREPLY=($(compgen -W "shard postgresql patroni client pgbouncer haproxy etcd redis store backup job certificate" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "shard postgresql patroni client pgbouncer haproxy etcd redis store backup job migration certificate" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

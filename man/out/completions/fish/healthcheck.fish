@@ -60,6 +60,7 @@ redis\t''
 store\t''
 backup\t''
 job\t''
+migration\t''
 certificate\t''"
 complete -c healthcheck -n "__fish_healthcheck_using_subcommand probe" -l timeout -d 'How long one probe may take [default: `health.timeout_ms`]' -r
 complete -c healthcheck -n "__fish_healthcheck_using_subcommand probe" -l fail-on -d 'What makes a line an error' -r -f -a "warn\t'Warnings as well'

@@ -49,6 +49,7 @@ complete -c poolcfg -n "__fish_poolcfg_needs_command" -f -a "diff" -d 'Compare f
 complete -c poolcfg -n "__fish_poolcfg_needs_command" -f -a "apply" -d 'Put a new configuration in force, or keep the old one'
 complete -c poolcfg -n "__fish_poolcfg_needs_command" -f -a "advise" -d 'Advise on pool sizes from what pools carry'
 complete -c poolcfg -n "__fish_poolcfg_needs_command" -f -a "stats" -d 'Show pools, traffic and servers'
+complete -c poolcfg -n "__fish_poolcfg_needs_command" -f -a "hold-poolers" -d 'Hold poolers for an apply that may be killed'
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand render" -l run-folder -d 'The folder of control sockets [default: `run` beside the topology file]' -r -F
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand render" -l for-version -d 'For this release instead of the installed one; may be repeated' -r
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand render" -l map -d 'For PgDog: the owners of buckets, as `shardctl map --export` writes them' -r -F
@@ -115,6 +116,10 @@ complete -c poolcfg -n "__fish_poolcfg_using_subcommand diff" -l schema -d 'Prin
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand apply" -l file -d 'Apply this file instead of what the topology renders; for one target' -r -F
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand apply" -l user -d 'The user of PgBouncer\'s console, one of its `admin_users` [default: `pool_admin` of the topology]' -r
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand apply" -l pause -d 'Which clients of a PgBouncer to hold back while it reads its file again' -r -f -a "auto\t'Those of pools whose servers are replaced, led elsewhere or used otherwise'
+always\t'All of them'
+never\t'None'"
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand apply" -l pause-limit -d 'How long transactions under way may take to end then, from 100ms to 5s' -r
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand apply" -l run-folder -d 'The folder of control sockets [default: `run` beside the topology file]' -r -F
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand apply" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
@@ -175,3 +180,22 @@ complete -c poolcfg -n "__fish_poolcfg_using_subcommand stats" -l dry-run -d 'Sa
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand stats" -l yes -d 'Consent to what can\'t be undone'
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand stats" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c poolcfg -n "__fish_poolcfg_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l user -d 'The user of the consoles [default: `pool_admin` of the topology]' -r
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
+table\t'A table for people; its shape may change in any release'
+json\t'JSON lines; their shape is a promise'"
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l config -d 'The topology file; without it, `$XDG_CONFIG_HOME/flotilla/flotilla.toml`, then `/etc/flotilla/flotilla.toml`' -r -F
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -s t -l target -d 'Work on this target; may be repeated' -r
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -s j -l jobs -d 'How many targets to work on at the same time' -r
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l deadline -d 'Stop after this long; what isn\'t done by then fails' -r
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l confirm -d 'Consent to a severe act by typing the name of what it destroys' -r
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l lock-wait -d 'Wait this long for another run of the same tool to end' -r
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l jitter -d 'Start after a random delay up to this long, so that many machines don\'t start at once' -r
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l reason -d 'Why this run is made; kept in the ledger' -r
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -s q -l quiet -d 'Write only the lines of what failed; nothing at all when all is well'
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -s v -l verbose -d 'Say more on standard error; twice for more still'
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l all -d 'Work on every target'
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l dry-run -d 'Say what would be done and touch nothing'
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l yes -d 'Consent to what can\'t be undone'
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
+complete -c poolcfg -n "__fish_poolcfg_using_subcommand hold-poolers" -s h -l help -d 'Print help (see more with \'--help\')'

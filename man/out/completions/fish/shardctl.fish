@@ -302,6 +302,7 @@ complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l dry-run -d '
 complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l yes -d 'Consent to what can\'t be undone'
 complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c shardctl -n "__fish_shardctl_using_subcommand drill" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -l user -d 'The user of the consoles [default: `pool_admin` of the topology]' -r
 complete -c shardctl -n "__fish_shardctl_using_subcommand hold-poolers" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'
 json\t'JSON lines; their shape is a promise'"

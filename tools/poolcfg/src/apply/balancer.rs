@@ -62,6 +62,7 @@ pub(super) async fn apply(cx: &Context, target: &Target, balancer: &Balancer, ar
         pending_restart: Some(Vec::new()),
         restored: Some(false),
         resumed: Some(file.previous.is_some()),
+        ..Applied::default()
     };
     let cfg = Cfg::parse(&text);
     let in_force = wrong(&sockets, &cfg).await?.is_none();

@@ -4,13 +4,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
+use flotilla::clock::millis;
 use flotilla::config::Pooler;
+use flotilla::pause::Paused;
 use flotilla::record::Done;
 use flotilla::target::Target;
 use flotilla::{Code, Context, Error, Result, failpoint};
 
-use super::{Applied, Args};
+use super::{Applied, Args, hold};
 use crate::check;
 use crate::file::Managed;
 use crate::pgbouncer::compare::{Differs, differences};
@@ -37,6 +40,7 @@ pub(super) async fn apply(cx: &Context, target: &Target, pooler: &Pooler, args: 
         return Err(refusal);
     }
     let (wanted, _) = differences(&settings, &before);
+    let resumed = file.previous.is_some();
     let mut body = Applied {
         program: Some("pgbouncer"),
         version: Some(version.to_string()),
@@ -45,13 +49,17 @@ pub(super) async fn apply(cx: &Context, target: &Target, pooler: &Pooler, args: 
         changed_keys: Some(keys(&wanted, false)),
         pending_restart: Some(keys(&wanted, true)),
         restored: Some(false),
-        resumed: Some(file.previous.is_some()),
+        resumed: Some(resumed),
+        paused: Some(Vec::new()),
+        ..Applied::default()
     };
     let in_place = file.text == text && file.previous.is_none();
     if in_place && keys(&wanted, false).is_empty() {
         console.close().await;
         return Ok(Done::unchanged(body));
     }
+    let databases = hold::databases(args.pause, pooler, &wanted, &before, resumed)?;
+    body.paused = Some(databases.clone());
     if cx.global().dry_run {
         return Ok(Done::planned(body));
     }
@@ -59,21 +67,45 @@ pub(super) async fn apply(cx: &Context, target: &Target, pooler: &Pooler, args: 
         trial::run(&file.path, &text, &settings).await?;
         body.tried = Some(true);
     }
-    // From here to the end nothing may be left half done: a signal or deadline waits.
+    // Before the pause, so that a later run knows whose pause it finds.
     file.save()?;
     failpoint::hit("apply-saved");
+    let (began, mut paused) = (Instant::now(), None);
+    if !databases.is_empty() {
+        let held = hold::hold(cx, &console, &databases, args.user.as_deref(), args.pause_limit).await;
+        let held = match held {
+            Ok(held) => held,
+            Err(error) => {
+                // One that was cut off is still to be completed.
+                if !resumed {
+                    file.settle()?;
+                }
+                return Err(error);
+            }
+        };
+        failpoint::hit("apply-paused");
+        body.repaired = Some(held.repaired().to_vec());
+        paused = Some(held);
+    }
+    // From here to the end nothing may be left half done: a signal or deadline waits.
     file.put(&text)?;
     failpoint::hit("apply-written");
     let verified = reloaded(&console, &settings).await;
     let ended = match verified {
         Ok(left) => {
             failpoint::hit("apply-verified");
+            let gone_on = go_on(paused, began, &mut body).await;
             file.settle()?;
             body.pending_restart = Some(left);
-            Ok(Done::changed(body))
+            Ok(match gone_on {
+                Ok(()) => Done::changed(body),
+                Err(error) => Done::failed(true, body, error),
+            })
         }
         Err(why) => {
-            restore(&console, &file, version).await.map_err(|error| error.source(why.message().to_owned()))?;
+            let restored = restore(&console, &file, version).await;
+            let gone_on = go_on(paused, began, &mut body).await;
+            restored.and(gone_on).map_err(|error| error.source(why.message().to_owned()))?;
             body.restored = Some(true);
             body.changed_keys = Some(Vec::new());
             Ok(Done::failed(true, body, why))
@@ -81,6 +113,15 @@ pub(super) async fn apply(cx: &Context, target: &Target, pooler: &Pooler, args: 
     };
     console.close().await;
     ended
+}
+
+/// Lets clients that were held back go on.
+async fn go_on(paused: Option<Paused>, began: Instant, body: &mut Applied) -> Result<()> {
+    let Some(paused) = paused else { return Ok(()) };
+    let lease_passed = paused.release().await;
+    body.stall_ms = Some(millis(began.elapsed()));
+    body.lease_passed = Some(lease_passed?);
+    Ok(())
 }
 
 /// A file that this process reads, on this machine: another one of the same name would be no use.

@@ -2,13 +2,12 @@
 //!
 //! The poolers hold the clients back (PAUSE), Patroni moves the lead, and when the balancers lead to the
 //! new primary the poolers let the clients go on (RESUME). PgBouncer keeps a PAUSE for ever; so a process of
-//! its own holds it, which lets go when this one ends, however it ends, and after [`pause::LEASE`] in any
+//! its own holds it, which lets go when this one ends, however it ends, and after [`flotilla::pause::LEASE`] in any
 //! case. What is left paused all the same, because both were killed, the next run lets go.
 //!
 //! Failpoints: `switchover.guarded`, `switchover.paused`, `switchover.asked`, `switchover.led`,
 //! `switchover.resumed`.
 
-pub(crate) mod guard;
 mod idle;
 mod pause;
 mod plan;
@@ -16,11 +15,12 @@ mod settle;
 
 use std::time::{Duration, Instant};
 
-use flotilla::clock::{millis, parse_duration};
+use flotilla::clock::millis;
 use flotilla::config::Shard;
 use flotilla::consent::Consent;
 use flotilla::error::{Code, Error, Result};
 use flotilla::patroni::Rest;
+use flotilla::pause::Paused;
 use flotilla::pg::{Session, advisory};
 use flotilla::record::{Line, Record, RecordInfo, Status};
 use flotilla::verb::{Effect, Example, Scope, Verb};
@@ -29,7 +29,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use self::pause::Paused;
 pub(crate) use self::plan::Move;
 
 /// The verb.
@@ -65,18 +64,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NODE")]
     pub(crate) to: Option<String>,
     /// How long the poolers may take to finish transactions under way, from 100ms to 5s
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = pause_limit)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = flotilla::pause::limit)]
     pub(crate) pause_limit: Duration,
     /// End transactions that stand idle and hold the poolers up longer than that
     #[arg(long)]
     pub(crate) kill_idle: bool,
-}
-
-fn pause_limit(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        limit if (Duration::from_millis(100)..=Duration::from_secs(5)).contains(&limit) => Ok(limit),
-        _ => Err("from 100ms to 5s".to_owned()),
-    }
 }
 
 /// A switchover.
@@ -179,7 +171,7 @@ pub(crate) async fn act(
     body.checkpoint_ms = Some(millis(began.elapsed()));
 
     let began = Instant::now();
-    let mut paused = cx.unless_ended(Paused::prepare(cx, shard)).await?;
+    let mut paused = cx.unless_ended(Paused::prepare(cx, &pause::databases(config, shard), None)).await?;
     body.repaired = Some(paused.repaired().to_vec());
     failpoint::hit("switchover.guarded");
     let asked = Instant::now();

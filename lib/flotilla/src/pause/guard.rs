@@ -8,20 +8,21 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use flotilla::config::{Pooler, Shard};
-use flotilla::error::{Error, Result};
-use flotilla::pg::Session;
-use flotilla::verb::{Effect, Scope, Verb};
-use flotilla::{Context, reach};
 use futures_util::future::join_all;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::pause::{LEASE, Order, Said, names};
+use super::{LEASE, Order, Said};
+use crate::config::Pooler;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::pg::Session;
+use crate::reach;
+use crate::verb::{Effect, Scope, Verb};
 
-/// Not one of the tool's verbs: `switchover` alone calls it.
-pub(crate) const VERB: Verb = Verb {
+/// Not one of a tool's verbs: what pauses poolers calls it, and nobody else.
+pub const VERB: Verb = Verb {
     name: "hold-poolers",
     effect: Effect::Reads,
     scope: Scope::None,
@@ -30,20 +31,36 @@ pub(crate) const VERB: Verb = Verb {
     examples: &[],
 };
 
-/// Which shard.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// The shard
-    shard: String,
+/// What to hold.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The databases
+    #[arg(value_name = "POOLER/DATABASE", required = true)]
+    databases: Vec<String>,
+    /// The user of the consoles [default: `pool_admin` of the topology]
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+}
+
+impl Args {
+    /// The databases of a pooler.
+    fn of(&self, pooler: &str) -> Vec<String> {
+        let all = self.databases.iter().filter_map(|database| database.split_once('/'));
+        all.filter(|(name, _)| *name == pooler).map(|(_, database)| database.to_owned()).collect()
+    }
 }
 
 /// Serves until it is told to let go.
-pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
+pub async fn run(cx: &Context, args: Args) -> Result<()> {
     let config = cx.config()?;
-    let shard = config.shard(&args.shard)?;
+    let user = args.user.as_ref().unwrap_or(&config.users.pool_admin);
     let mut consoles = Vec::new();
     for pooler in &config.poolers {
-        match Console::open(cx, pooler, shard).await {
+        let names = args.of(&pooler.name);
+        if names.is_empty() {
+            continue;
+        }
+        match Console::open(cx, pooler, user, names).await {
             Ok(console) => consoles.push(console),
             Err(error) => return say(&Said::Failed(format!("\"{}\": {error}", pooler.name))),
         }
@@ -151,20 +168,20 @@ impl Guard {
 /// One pooler's console.
 struct Console {
     pooler: Pooler,
+    user: String,
     names: Vec<String>,
     resuming: Session,
     pausing: Vec<(String, Session)>,
 }
 
 impl Console {
-    async fn open(cx: &Context, pooler: &Pooler, shard: &Shard) -> Result<Self> {
-        let names = names(shard);
-        let resuming = console(cx, pooler).await?;
+    async fn open(cx: &Context, pooler: &Pooler, user: &str, names: Vec<String>) -> Result<Self> {
+        let resuming = console(cx, pooler, user).await?;
         let mut pausing = Vec::new();
         for name in &names {
-            pausing.push((name.clone(), console(cx, pooler).await?));
+            pausing.push((name.clone(), console(cx, pooler, user).await?));
         }
-        Ok(Self { pooler: pooler.clone(), names, resuming, pausing })
+        Ok(Self { pooler: pooler.clone(), user: user.to_owned(), names, resuming, pausing })
     }
 
     /// Resumes what is paused; which those were.
@@ -176,9 +193,9 @@ impl Console {
     async fn insist(&self, cx: &Context) {
         let mut done = self.let_go().await;
         while let Err(error) = done {
-            flotilla::log::say(&format!("could not resume \"{}\", trying again: {error}", self.pooler.name));
+            crate::log::say(&format!("could not resume \"{}\", trying again: {error}", self.pooler.name));
             tokio::time::sleep(Duration::from_millis(250)).await;
-            done = match cx.config().and_then(|config| reach::console(config, &self.pooler, &config.users.pool_admin)) {
+            done = match cx.config().and_then(|config| reach::console(config, &self.pooler, &self.user)) {
                 Err(error) => Err(error),
                 // Not within the run's deadline: whatever has passed, this must be done.
                 Ok(endpoint) => match endpoint.connect().await {
@@ -190,9 +207,8 @@ impl Console {
     }
 }
 
-async fn console(cx: &Context, pooler: &Pooler) -> Result<Session> {
-    let config = cx.config()?;
-    cx.connect(reach::console(config, pooler, &config.users.pool_admin)?).await
+async fn console(cx: &Context, pooler: &Pooler, user: &str) -> Result<Session> {
+    cx.connect(reach::console(cx.config()?, pooler, user)?).await
 }
 
 /// Resumes what is paused of these; which those were.
@@ -220,5 +236,5 @@ fn say(said: &Said) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(&line)
         .and_then(|()| out.flush())
-        .map_err(|e| Error::new(flotilla::Code::OutputClosed, "nobody listens").source(e))
+        .map_err(|e| Error::new(crate::Code::OutputClosed, "nobody listens").source(e))
 }
