@@ -82,7 +82,8 @@ fn possible() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return refused("it takes root", "Run it as root, or use --fault host-freezes.");
     }
-    if namespace("self") == namespace("1") {
+    // Of whom the first process isn't shown, such as in a container, the network tells it by leading somewhere.
+    if namespace("self") == namespace("1") || leads_out() {
         return refused(
             "the stack shares the machine's network, whose packet filter isn't the stack's",
             "Start it in a network namespace of its own: \
@@ -93,6 +94,17 @@ fn possible() -> Result<()> {
         return refused("nft is not installed", "Install the package nftables, or use --fault host-freezes.");
     }
     Ok(())
+}
+
+/// Whether this network has routes to others.
+fn leads_out() -> bool {
+    let others = |file: &str, device: fn(&str) -> Option<&str>| {
+        let routes = fs::read_to_string(file).unwrap_or_default();
+        routes.lines().any(|route| device(route).is_some_and(|device| device != "lo"))
+    };
+    // Its first line are headings.
+    others("/proc/self/net/route", |route| route.split_whitespace().next().filter(|device| *device != "Iface"))
+        || others("/proc/self/net/ipv6_route", |route| route.split_whitespace().last())
 }
 
 fn works_for(plan: &Plan, folder: &Path, services: &[&str]) -> bool {

@@ -189,17 +189,8 @@ pub(crate) async fn act(
     body.pause_ms = Some(millis(asked.elapsed()));
 
     // From here on it is Patroni's; a signal comes too late to undo it.
-    let moved = lead(rest, shard, planned, body).await;
+    let reached = lead(cx, rest, shard, planned, body).await;
     failpoint::hit("switchover.led");
-    let reached = match moved {
-        Ok(()) => {
-            let began = Instant::now();
-            let settled = settle::wait(cx, shard, planned.to).await;
-            body.reach_ms = Some(millis(began.elapsed()));
-            settled
-        }
-        Err(error) => Err(error),
-    };
     let began = Instant::now();
     let lease_passed = paused.release().await;
     body.resume_ms = Some(millis(began.elapsed()));
@@ -244,29 +235,48 @@ async fn hold(cx: &Context, paused: &mut Paused, planned: &Move<'_>, args: &Args
     .hint("A transaction is at work for longer; give --pause-limit more time."))
 }
 
-/// Tells Patroni, which answers when it is done.
-async fn lead(rest: &Rest, shard: &Shard, planned: &Move<'_>, body: &mut Switched) -> Result<()> {
+/// Tells Patroni, and looks for the new primary meanwhile: Patroni itself looks each second only, and answers then.
+async fn lead(
+    cx: &Context,
+    rest: &Rest,
+    shard: &Shard,
+    planned: &Move<'_>,
+    body: &mut Switched,
+) -> Result<Session> {
     let began = Instant::now();
     let order = json!({ "leader": planned.from_member, "candidate": planned.to_member });
     // Sent apart, so that a failpoint can hit while it is under way.
     let sent = rest.post(planned.from, "/switchover", &order, Duration::from_mins(1));
-    tokio::pin!(sent);
-    tokio::select! {
-        answer = &mut sent => return answered(shard, planned, &answer?, began, body),
-        () = tokio::time::sleep(Duration::from_millis(50)) => failpoint::hit("switchover.asked"),
-    }
-    answered(shard, planned, &sent.await?, began, body)
+    let led = settle::lead(cx, shard, planned.to);
+    tokio::pin!(sent, led);
+    let mut is_hit = false;
+    let session = loop {
+        tokio::select! {
+            // Whatever it says, it has moved.
+            session = &mut led => break session?,
+            answer = &mut sent => {
+                answered(shard, planned, &answer?)?;
+                break led.await?;
+            }
+            () = tokio::time::sleep(Duration::from_millis(50)), if !is_hit => {
+                is_hit = true;
+                failpoint::hit("switchover.asked");
+            }
+        }
+    };
+    body.switch_ms = Some(millis(began.elapsed()));
+    let began = Instant::now();
+    let reached = settle::reach(cx, shard).await;
+    body.reach_ms = Some(millis(began.elapsed()));
+    reached.map(|()| session)
 }
 
 fn answered(
     shard: &Shard,
     planned: &Move<'_>,
     answer: &flotilla::patroni::Answer,
-    began: Instant,
-    body: &mut Switched,
 ) -> Result<()> {
     if answer.status == 200 {
-        body.switch_ms = Some(millis(began.elapsed()));
         return Ok(());
     }
     let (code, hint) = match answer.status {
