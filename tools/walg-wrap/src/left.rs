@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use flotilla::error::{Code, Error, Result};
 use flotilla_archive::Archive;
 use flotilla_archive::codec::Codec;
-use flotilla_archive::wal::{Expected, History, Records, Segment, WalFile};
+use flotilla_archive::wal::{Expected, History, Lsn, Records, Segment, WalFile};
 
 /// How much is compared at once, in bytes.
 const PIECE: usize = 64 << 10;
@@ -38,15 +38,7 @@ impl Left {
         if histories.is_empty() {
             return Ok(None);
         }
-        let expected = Expected { size: segment.size, system: Some(system), timeline: Some(segment.timeline) };
-        let mut records = Records::new(File::open(path).map_err(failed)?, segment.start(), expected);
-        let end = loop {
-            match records.next_record() {
-                Ok(Some(_)) => {}
-                Ok(None) => return Ok(None),
-                Err(fault) => break fault.after,
-            }
-        };
+        let Some(end) = end_of(File::open(path).map_err(failed)?, segment, system) else { return Ok(None) };
         let left = histories.iter().filter(|history| history.left_within(segment) == Some(end));
         let first = |history: &History| folder.join(history.segment(segment.number, segment.size).to_string());
         let successors: Vec<PathBuf> = left.map(first).collect();
@@ -69,6 +61,28 @@ impl Left {
             begins_alike(&mut File::open(&self.path)?, &mut File::open(later)?, self.length)
         };
         Ok(self.successors.iter().any(|later| is_in(later).unwrap_or(false)))
+    }
+}
+
+/// Whether `pg_wal` itself holds all of a segment that came from the archive, and goes on where that ends: it is of a
+/// server that was ahead when its timeline was left. A standby would put what comes from the archive in its place,
+/// and `pg_rewind` then can't find the record at which the two parted.
+pub(crate) fn goes_on(own: &Path, fetched: &Path, segment: Segment, system: u64) -> io::Result<bool> {
+    let Some(end) = end_of(File::open(fetched)?, segment, system) else { return Ok(false) };
+    let longer = end_of(File::open(own)?, segment, system).is_none_or(|own| own > end);
+    Ok(longer && begins_alike(&mut File::open(own)?, &mut File::open(fetched)?, end.0 - segment.start().0)?)
+}
+
+/// Where the records of a segment end; none of one that is whole.
+fn end_of(content: File, segment: Segment, system: u64) -> Option<Lsn> {
+    let expected = Expected { size: segment.size, system: Some(system), timeline: Some(segment.timeline) };
+    let mut records = Records::new(content, segment.start(), expected);
+    loop {
+        match records.next_record() {
+            Ok(Some(_)) => {}
+            Ok(None) => return None,
+            Err(fault) => return Some(fault.after),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use tempfile::NamedTempFile;
 use tokio::time::Instant;
 
 use crate::cluster::{self, Cluster};
+use crate::left;
 
 /// The verb.
 pub(crate) const VERB: Verb = Verb {
@@ -171,7 +172,8 @@ async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Re
     if planned {
         return Ok(Some(body));
     }
-    let wanted = Wanted { archive: &archive, file, system, path: &args.path };
+    let spares = args.whom == Whom::Standby;
+    let wanted = Wanted { archive: &archive, file, system, path: &args.path, spares };
     let tried = located.key.clone();
     let fetched = match wanted.fetch(located).await {
         Err(error) if error.code() == Code::Mismatch => match wanted.otherwise(&tried).await? {
@@ -184,7 +186,10 @@ async fn fetch(cx: &Context, shard: &flotilla::config::Shard, args: &Args) -> Re
         },
         fetched => fetched,
     };
-    let Fetched { length, compared } = fetched?;
+    let Some(Fetched { length, compared }) = fetched? else {
+        tracing::info!("pg_wal has all of {file} that is in the archive, and more");
+        return Ok(None);
+    };
     body.size_bytes = Some(length);
     body.compared = Some(compared);
     Ok(Some(body))
@@ -196,6 +201,8 @@ struct Wanted<'a> {
     file: WalFile,
     system: Option<u64>,
     path: &'a Path,
+    /// Whether a segment in `pg_wal` that goes on where the archive's ends is left there.
+    spares: bool,
 }
 
 struct Fetched {
@@ -204,8 +211,8 @@ struct Fetched {
 }
 
 impl Wanted<'_> {
-    /// Fetches it from this object.
-    async fn fetch(&self, located: Located) -> Result<Fetched> {
+    /// Fetches it from this object; none where `pg_wal` has more of it.
+    async fn fetch(&self, located: Located) -> Result<Option<Fetched>> {
         let unwritable = |e| {
             Error::new(Code::Io, format!("could not write {}", self.path.display())).hint("Is there room?").source(e)
         };
@@ -230,12 +237,24 @@ impl Wanted<'_> {
         };
         check(self.file, &first, length, self.system)?;
         fetched.flush().map_err(unwritable)?;
+        if self.is_spared(folder, fetched.path()) {
+            return Ok(None);
+        }
         fetched.persist(self.path).map_err(|e| unwritable(e.error))?;
-        Ok(Fetched { length, compared: unpacked.compared })
+        Ok(Some(Fetched { length, compared: unpacked.compared }))
+    }
+
+    fn is_spared(&self, folder: &Path, fetched: &Path) -> bool {
+        let (WalFile::Segment(segment), Some(system), true) = (self.file, self.system, self.spares) else {
+            return false;
+        };
+        let own = folder.join(segment.to_string());
+        // What can't be read is nothing to spare.
+        own.exists() && left::goes_on(&own, fetched, segment, system).unwrap_or(false)
     }
 
     /// Fetches it from another packing than the one that was tried, where there is one that is sound.
-    async fn otherwise(&self, tried: &str) -> Result<Option<(String, Fetched)>> {
+    async fn otherwise(&self, tried: &str) -> Result<Option<(String, Option<Fetched>)>> {
         for other in self.archive.packings(self.file).await?.into_iter().filter(|other| other.key != tried) {
             let key = other.key.clone();
             match self.fetch(other).await {

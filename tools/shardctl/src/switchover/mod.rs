@@ -236,13 +236,7 @@ async fn hold(cx: &Context, paused: &mut Paused, planned: &Move<'_>, args: &Args
 }
 
 /// Tells Patroni, and looks for the new primary meanwhile: Patroni itself looks each second only, and answers then.
-async fn lead(
-    cx: &Context,
-    rest: &Rest,
-    shard: &Shard,
-    planned: &Move<'_>,
-    body: &mut Switched,
-) -> Result<Session> {
+async fn lead(cx: &Context, rest: &Rest, shard: &Shard, planned: &Move<'_>, body: &mut Switched) -> Result<Session> {
     let began = Instant::now();
     let order = json!({ "leader": planned.from_member, "candidate": planned.to_member });
     // Sent apart, so that a failpoint can hit while it is under way.
@@ -271,11 +265,7 @@ async fn lead(
     reached.map(|()| session)
 }
 
-fn answered(
-    shard: &Shard,
-    planned: &Move<'_>,
-    answer: &flotilla::patroni::Answer,
-) -> Result<()> {
+fn answered(shard: &Shard, planned: &Move<'_>, answer: &flotilla::patroni::Answer) -> Result<()> {
     if answer.status == 200 {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use flotilla::config::{Node, Shard};
 use flotilla::error::{Code, Error, Result};
-use flotilla::pg::{Endpoint, Session, SessionAttrs};
+use flotilla::pg::{Endpoint, Role, Session};
 use flotilla::{Context, fanout, reach};
 
 /// How long Patroni may take; it gives up by itself before.
@@ -15,16 +15,44 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// seconds, while the next would find the new one at once.
 const SHORTEST: Duration = Duration::from_millis(400);
 const LONGEST: Duration = Duration::from_secs(5);
+/// As what sessions say they are.
+const NAME: &str = "flotilla shardctl switchover";
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 /// While a balancer still counts the old primary in, it leads there every other time.
 const IN_A_ROW: u32 = 2;
 
-/// Waits until a node leads; a session of the administrator's with it.
+/// Waits until a node leads; a session of the administrator's with it. The session is there before: a standby keeps
+/// its sessions when it is promoted, and a login takes both sides longer than the question.
 pub(super) async fn lead(cx: &Context, shard: &Shard, node: &Node) -> Result<Session> {
-    let direct = reach::node(cx.config()?, node, &cx.config()?.users.admin)?.session_attrs(SessionAttrs::Primary);
-    let late = || format!("\"{}\" was to lead shard \"{}\", and doesn't take writes", node.name, shard.name);
-    reached(direct, 1, LEADING, late).await
+    let endpoint = reach::node(cx.config()?, node, &cx.config()?.users.admin)?.application_name(NAME);
+    let until = Instant::now() + LEADING;
+    loop {
+        let error = match endpoint.connect().await {
+            Ok(session) => match leads(&session, until).await {
+                Ok(()) => return Ok(session),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        if Instant::now() >= until {
+            let why = format!("\"{}\" was to lead shard \"{}\", and doesn't take writes", node.name, shard.name);
+            return Err(Error::new(Code::Timeout, why)
+                .hint("Look at `shardctl status`, and at Patroni's log.")
+                .source(error));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn leads(session: &Session, until: Instant) -> Result<()> {
+    while session.role().await? != Role::Primary {
+        if Instant::now() >= until {
+            return Err(Error::new(Code::Timeout, "it is still a standby"));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Waits until every balancer leads there.
@@ -34,8 +62,8 @@ pub(super) async fn reach(cx: &Context, shard: &Shard) -> Result<()> {
     for balancer in &config.balancers {
         ways.extend(reach::balanced_by(config, balancer, shard, &config.users.monitor)?);
     }
-    let late = || "the lead was moved, but writes don't arrive at the new primary".to_owned();
-    let found = fanout::ask(cx, ways, |way, _| reached(way, IN_A_ROW, LIMIT, late)).await;
+    let until = Instant::now() + LIMIT;
+    let found = fanout::ask(cx, ways, |way, _| reached(way, IN_A_ROW, until)).await;
     for way in found {
         way?.close().await;
     }
@@ -43,9 +71,8 @@ pub(super) async fn reach(cx: &Context, shard: &Shard) -> Result<()> {
 }
 
 /// Connects again and again until it has worked so many times in a row.
-async fn reached(endpoint: Endpoint, in_a_row: u32, limit: Duration, late: impl Fn() -> String) -> Result<Session> {
-    let endpoint = endpoint.application_name("flotilla shardctl switchover");
-    let until = Instant::now() + limit;
+async fn reached(endpoint: Endpoint, in_a_row: u32, until: Instant) -> Result<Session> {
+    let endpoint = endpoint.application_name(NAME);
     let mut patience = SHORTEST;
     let mut good = 0;
     loop {
@@ -59,9 +86,12 @@ async fn reached(endpoint: Endpoint, in_a_row: u32, limit: Duration, late: impl 
                 continue;
             }
             Err(error) if Instant::now() >= until => {
-                return Err(Error::new(Code::Timeout, late())
-                    .hint("Look at `shardctl status`, and at what the balancers say of the shard.")
-                    .source(error));
+                return Err(Error::new(
+                    Code::Timeout,
+                    "the lead was moved, but writes don't arrive at the new primary",
+                )
+                .hint("Look at `shardctl status`, and at what the balancers say of the shard.")
+                .source(error));
             }
             Err(error) => {
                 good = 0;
