@@ -378,3 +378,45 @@ fn a_server_that_promotes_itself_over_and_over_leaves_no_gap() {
         reaches(&fleet, &format!("to-{}", rows.len()), &["--to", time], rows);
     }
 }
+
+/// What `restore_command` brings replaces what is in `pg_wal`, where `pg_rewind` looks for the record at which a
+/// server that was ahead has parted from the others.
+#[test]
+fn a_standby_keeps_a_segment_that_goes_on_where_the_archives_ends() {
+    let fleet = archiving("on", 0);
+    mark(&fleet, 100..9000);
+    let name = fleet.psql(0, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
+    fleet.archived(0);
+    let WalFile::Segment(segment) = WalFile::parse(&name, SegmentSize::DEFAULT).unwrap() else { panic!("{name}") };
+    let whole = content(&fleet, segment);
+    let left = cut(segment, &whole, segment.start().plus(5 * PAGE_SIZE as u64));
+    replace(&fleet, segment, &left);
+    let own = fleet.path().join(format!("beside/pg_wal/{name}"));
+    let came = own.with_file_name("RECOVERYXLOG");
+    let fetch = |whom: &str| {
+        let _ = fs::remove_file(&came);
+        let args = ["wal-fetch", "-q", "-t", "s0", "--for", whom, &name, came.to_str().unwrap()];
+        fleet.as_operator("walg-wrap", args).run()
+    };
+    put(&fleet, &format!("pg_wal/{name}"), &whole);
+    fetch("standby").code_is(1).no_lines();
+    assert!(!came.exists(), "it would be put in the place of what is longer");
+    assert!(fs::read(&own).unwrap() == whole, "and is left alone");
+    // For a restore nothing but the archive counts.
+    fetch("pitr").ok();
+    assert!(fs::read(&came).unwrap() == left);
+    // What isn't longer, or is something else, is no reason.
+    for other in [left.clone(), {
+        let mut other = whole.clone();
+        other[9000] ^= 1;
+        other
+    }] {
+        put(&fleet, &format!("pg_wal/{name}"), other);
+        fetch("standby").ok();
+        assert!(fs::read(&came).unwrap() == left);
+    }
+    replace(&fleet, segment, &whole);
+    put(&fleet, &format!("pg_wal/{name}"), &left);
+    fetch("standby").ok();
+    assert!(fs::read(&came).unwrap() == whole);
+}
