@@ -75,6 +75,11 @@ fn follow(stack: &Stack<'_>, page: &Runbook, title: &str) -> Outcome {
 fn tables(stack: &Stack<'_>) -> [u64; 2] {
     let table = "CREATE TABLE written (user_id bigint, n bigint, at timestamptz NOT NULL DEFAULT clock_timestamp(), \
                  PRIMARY KEY (user_id, n))";
+    // A replica that hasn't replayed the roles yet refuses the login, and psql too would ask no other node then.
+    until("every node knows the roles", || {
+        let asked = stack.mine(r#"shardctl sql --all --as migrator "SELECT 1""#).run();
+        (asked.code() == Some(0)).then_some(())
+    });
     for sql in [table, "SELECT flotilla.protect('written', 'user_id')"] {
         stack.mine(r#"shardctl sql --all --as migrator "$SQL""#).env("SQL", sql).run().ok();
     }
