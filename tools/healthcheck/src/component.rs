@@ -21,12 +21,12 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use flotilla::config::{ArchiveStore, Config};
+use flotilla::config::{ArchiveStore, Config, Node};
 use flotilla::fanout::BoxFuture;
-use flotilla::pg::Canceller;
+use flotilla::pg::{Canceller, Session};
 use flotilla::target::{self, Kind, Target};
 use flotilla::tls::Identity;
-use flotilla::{Code, Context, Error, Result, http};
+use flotilla::{Code, Context, Error, Result, http, reach};
 use tokio::time::Instant;
 
 pub(crate) use backup::{last_good, newest as newest_backup, seconds_since};
@@ -221,6 +221,17 @@ impl Asking {
     /// How long a server may work on a statement: less than the whole, so that its own word comes first.
     pub(crate) fn statement_limit(&self) -> Duration {
         self.limit * 4 / 5
+    }
+
+    /// A session with a node as the monitor, whose statements end before the time does.
+    pub(crate) async fn log_in(&self, node: &Node) -> Result<Session> {
+        let config = self.config()?;
+        let milliseconds = self.statement_limit().as_millis().to_string();
+        let endpoint = reach::node(config, node, &config.users.monitor)?
+            .setting("statement_timeout", &milliseconds)
+            .setting("lock_timeout", &milliseconds)
+            .connect_timeout(self.limit);
+        self.cx.connect(endpoint).await
     }
 
     /// Work on a server that is told to stop when the time is up, so that nothing piles up there. A commit that

@@ -66,12 +66,7 @@ impl Auditor for PostgreSql {
         Box::pin(async move {
             let Some((_, node)) = node(&instance.subject) else { return Err(Error::internal("a node was expected")) };
             let config = asking.config()?;
-            let milliseconds = asking.statement_limit().as_millis().to_string();
-            let endpoint = reach::node(config, node, &config.users.monitor)?
-                .setting("statement_timeout", &milliseconds)
-                .setting("lock_timeout", &milliseconds)
-                .connect_timeout(asking.limit);
-            let mut facts = match asking.cx.connect(endpoint).await {
+            let mut facts = match asking.log_in(node).await {
                 Ok(session) => {
                     let mut facts = asking.guarded(session.canceller(), ask(&session, &config.users)).await?;
                     let left = asking.guarded(session.canceller(), trace::leave(asking, &session, node)).await;

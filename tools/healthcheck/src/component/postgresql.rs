@@ -146,7 +146,7 @@ async fn look_by(asking: &Asking, open: &Open, node: &Node) -> Result<Found> {
 
 /// Looks by a new session, which is kept when all went well.
 async fn look_afresh(asking: &Asking, node: &Node) -> Result<Found> {
-    let open = Open::new(login::enter(asking, node).await?);
+    let open = Open::new(asking.log_in(node).await?);
     let mut found = look_by(asking, &open, node).await?;
     found.checks.push(login::went_well());
     asking.kept.give(&node.name, open);

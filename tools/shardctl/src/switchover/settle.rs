@@ -63,15 +63,15 @@ pub(super) async fn reach(cx: &Context, shard: &Shard) -> Result<()> {
         ways.extend(reach::balanced_by(config, balancer, shard, &config.users.monitor)?);
     }
     let until = Instant::now() + LIMIT;
-    let found = fanout::ask(cx, ways, |way, _| reached(way, IN_A_ROW, until)).await;
+    let found = fanout::ask(cx, ways, |way, _| reached(way, until)).await;
     for way in found {
         way?.close().await;
     }
     Ok(())
 }
 
-/// Connects again and again until it has worked so many times in a row.
-async fn reached(endpoint: Endpoint, in_a_row: u32, until: Instant) -> Result<Session> {
+/// Connects again and again until it has worked [`IN_A_ROW`].
+async fn reached(endpoint: Endpoint, until: Instant) -> Result<Session> {
     let endpoint = endpoint.application_name(NAME);
     let mut patience = SHORTEST;
     let mut good = 0;
@@ -79,7 +79,7 @@ async fn reached(endpoint: Endpoint, in_a_row: u32, until: Instant) -> Result<Se
         match endpoint.clone().connect_timeout(patience).connect().await {
             Ok(session) => {
                 good += 1;
-                if good >= in_a_row {
+                if good >= IN_A_ROW {
                     return Ok(session);
                 }
                 session.close().await;

@@ -3,26 +3,15 @@
 
 use flotilla::config::Node;
 use flotilla::pg::Session;
-use flotilla::{Code, Error, Result, reach};
+use flotilla::{Code, Error, Result};
 
 use super::super::Asking;
 use crate::check::{Check, Health};
 
-/// Logs in.
-pub(super) async fn enter(asking: &Asking, node: &Node) -> Result<Session> {
-    let config = asking.config()?;
-    let milliseconds = asking.statement_limit().as_millis().to_string();
-    let endpoint = reach::node(config, node, &config.users.monitor)?
-        .setting("statement_timeout", &milliseconds)
-        .setting("lock_timeout", &milliseconds)
-        .connect_timeout(asking.limit);
-    asking.cx.connect(endpoint).await
-}
-
-/// The same beside a session that is open: in less time than the probe has, so that its end is told with what the
+/// Logs in beside a session that is open: in less time than the probe has, so that its end is told with what the
 /// session says.
 pub(super) async fn enter_beside(asking: &Asking, node: &Node) -> Result<Session> {
-    tokio::time::timeout(asking.statement_limit(), enter(asking, node)).await.unwrap_or_else(|_| {
+    tokio::time::timeout(asking.statement_limit(), asking.log_in(node)).await.unwrap_or_else(|_| {
         let limit = humantime::format_duration(asking.statement_limit());
         Err(Error::new(Code::Timeout, format!("no answer within {limit}")))
     })
