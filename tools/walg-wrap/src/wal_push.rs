@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use flotilla::error::{Code, Error, Result};
 use flotilla::record::{Line, Record, RecordInfo};
 use flotilla::verb::{Effect, Example, Scope, Verb};
@@ -115,7 +116,7 @@ struct File {
 /// What is in it.
 enum Content {
     /// All of it.
-    Held(Vec<u8>),
+    Held(Bytes),
     /// Its first page.
     Long(Vec<u8>),
 }
@@ -144,8 +145,10 @@ impl File {
             Err(Error::new(Code::Mismatch, format!("{} is not the segment that its name says: {what}", self.name))
                 .hint("It was not archived. Find out what wrote to pg_wal."))
         };
-        let (Content::Held(first) | Content::Long(first)) = &self.content;
-        let first = first.get(..PAGE_SIZE).unwrap_or_default();
+        let first = match &self.content {
+            Content::Held(held) => held.get(..PAGE_SIZE).unwrap_or_default(),
+            Content::Long(first) => first,
+        };
         segment.check(first, self.length, Some(self.cluster.control.system_identifier)).or_else(wrong)
     }
 
@@ -156,8 +159,14 @@ impl File {
             Content::Held(held) => held,
             Content::Long(_) => return self.stream(archive, key, system).await,
         };
-        let (bytes, stored, content) = archive.seal(archive.codec(), held)?;
+        // Packing takes the processor, asking whose archive it is the network.
+        let packing = tokio::task::spawn_blocking({
+            let (archive, held) = (archive.clone(), held.clone());
+            move || archive.seal(archive.codec(), &held)
+        });
         archive.claim(&self.cluster.pin()).await?;
+        let packed = packing.await.map_err(|e| Error::internal("packing a file failed").source(e))?;
+        let (bytes, stored, content) = packed?;
         let sums = Sidecar::new(key, stored, Some(content), system);
         match archive.store().put(key, bytes, Over::Keep).await? {
             Put::Written { .. } => {
@@ -230,7 +239,7 @@ impl Content {
         let length = file.metadata()?.len();
         if length <= HELD {
             let content = fs::read(path)?;
-            return Ok((content.len() as u64, Self::Held(content)));
+            return Ok((content.len() as u64, Self::Held(content.into())));
         }
         let mut first = vec![0; PAGE_SIZE];
         file.read_exact(&mut first)?;

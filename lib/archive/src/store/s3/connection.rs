@@ -1,6 +1,7 @@
 //! The HTTP client below the S3 client: its TLS is the process's one.
 
 use std::error::Error as StdError;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -22,26 +23,38 @@ use crate::store::Patience;
 /// Connections that nothing has used for so long are closed: services close theirs soon, too.
 const IDLE: Duration = Duration::from_secs(15);
 
+type Https = Client<HttpsConnector<Tcp>, SdkBody>;
+type Making = Box<dyn FnOnce() -> Result<Https, String> + Send>;
+
+/// A client that is made when it is first used; or why it can't be.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
-    client: Client<HttpsConnector<Tcp>, SdkBody>,
+    client: Arc<LazyLock<Result<Https, String>, Making>>,
+}
+
+impl Connection {
+    fn new(making: impl FnOnce() -> flotilla::Result<Https> + Send + 'static) -> Self {
+        let making: Making = Box::new(|| making().map_err(|error| error.to_string()));
+        Self { client: Arc::new(LazyLock::new(making)) }
+    }
 }
 
 /// Two clients: one for the store, which trusts its own authority where it has one, and one for
-/// whoever hands out credentials, which the operating system's authorities vouch for.
+/// whoever hands out credentials, which the operating system's authorities vouch for. Those are more than a
+/// hundred files, and most credentials come from a file: they are read when somebody is asked for some.
 pub(super) fn clients(store: &ArchiveStore, patience: Patience) -> flotilla::Result<(Connection, Connection)> {
-    let own = store.ca_file.as_deref().map(Roots::from_file).transpose()?;
-    let system = match (Roots::system(), &own) {
-        (Ok(system), _) => system,
-        (Err(_), Some(own)) => own.clone(),
-        (Err(error), None) => return Err(error),
+    let Some(file) = store.ca_file.as_deref() else {
+        let https = client(Roots::system()?, patience)?;
+        let one = Connection::new(|| Ok(https));
+        return Ok((one.clone(), one));
     };
-    let others = client(system, patience)?;
-    let stores = own.map(|own| client(own, patience)).transpose()?;
-    Ok((stores.unwrap_or_else(|| others.clone()), others))
+    let own = Roots::from_file(file)?;
+    let https = client(own.clone(), patience)?;
+    let others = Connection::new(move || client(Roots::system().unwrap_or(own), patience));
+    Ok((Connection::new(|| Ok(https)), others))
 }
 
-fn client(roots: Roots, patience: Patience) -> flotilla::Result<Connection> {
+fn client(roots: Roots, patience: Patience) -> flotilla::Result<Https> {
     let config = tls::client_config(roots, None)?;
     let mut tcp = Tcp::new();
     tcp.enforce_http(false);
@@ -53,13 +66,12 @@ fn client(roots: Roots, patience: Patience) -> flotilla::Result<Connection> {
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
-    let client = Client::builder(TokioExecutor::new())
+    Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         // Trying again is decided elsewhere.
         .retry_canceled_requests(false)
-        .build(https);
-    Ok(Connection { client })
+        .build(https))
 }
 
 impl HttpClient for Connection {
@@ -70,8 +82,9 @@ impl HttpClient for Connection {
 
 impl HttpConnector for Connection {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.client.clone();
+        let lazy = Arc::clone(&self.client);
         HttpConnectorFuture::new(async move {
+            let client = (**lazy).as_ref().map_err(|why| ConnectorError::user(why.clone().into()))?;
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let response = client.request(request).await.map_err(failed)?;
             HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
