@@ -5,6 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use flotilla::{Code, Error, Result};
@@ -30,6 +31,8 @@ pub struct Server {
     options: Options,
     port: u16,
     process: Option<Process>,
+    /// Held by whoever makes a replica.
+    copying: Mutex<()>,
 }
 
 /// How a server is stopped.
@@ -58,6 +61,9 @@ impl Server {
             backup.args(["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync"]);
             backup.args(["--create-slot", "--slot", &slot.to_lowercase()]);
             backup.arg("--dbname").arg(self.conninfo("postgres")).arg("--pgdata").arg(data).current_dir("/");
+            // A slot that is made while another backup's checkpoint removes WAL can be invalid at once, and its
+            // walsender is then terminated.
+            let _one = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
             run(self.account.run(&mut backup), "pg_basebackup").map(drop)
         })
     }
@@ -82,7 +88,7 @@ impl Server {
         let folder = folder.keep();
         account.own(&folder)?;
         fill(&folder.join("data"))?;
-        let mut server = Self { guard, account, options, port: SOCKET_PORT, process: None };
+        let mut server = Self { guard, account, options, port: SOCKET_PORT, process: None, copying: Mutex::new(()) };
         server.launch()?;
         Ok(server)
     }
