@@ -29,7 +29,9 @@ pub enum Fault {
     PostgresDies,
     /// PostgreSQL and Patroni are killed, and started again.
     NodeCrashes,
-    /// A host dies.
+    /// PostgreSQL and Patroni are killed with their supervisor.
+    NodeDies,
+    /// A host dies, with whoever watches over its node.
     HostDies,
     /// Patroni is killed over a living PostgreSQL, and stays dead.
     PatroniDies,
@@ -87,7 +89,8 @@ fn strike(
             let program = postgres::program("postgres");
             signal(supervisor, struck, Signal::KILL, |process| process.program().as_ref() == Some(&program));
         }
-        Fault::NodeCrashes => signal(supervisor, hosts, Signal::KILL, |_| true),
+        Fault::NodeCrashes => signal(supervisor, struck, Signal::KILL, |_| true),
+        Fault::NodeDies => supervisor.kill(struck)?,
         Fault::HostDies
         | Fault::ReplicaDies
         | Fault::EtcdDies

@@ -268,9 +268,10 @@ fn asked(name: &str) -> Option<String> {
 
 /// Shard and fault of the normal run, and of the whole.
 const SHORT: [(&str, &str); 3] = [("s0", "node-crashes"), ("s1", "patroni-dies"), ("s0", "pooler-dies")];
-const WHOLE: [&str; 12] = [
+const WHOLE: [&str; 13] = [
     "postgres-dies",
     "node-crashes",
+    "node-dies",
     "host-dies",
     "patroni-dies",
     "patroni-crashes",

@@ -163,8 +163,9 @@ pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: 
         plan.run_folder().join(&member.name),
         folder.join("bootstrap"),
         folder.join("restore"),
+        folder.join("before_stop"),
     ];
-    let [authority, certificate, key, data, passfile, socket, bootstrap, restorer] = &paths;
+    let [authority, certificate, key, data, passfile, socket, bootstrap, restorer, before_stop] = &paths;
     let config = crate::settings::config(plan)?;
     let failover = Failover::of(config.shard(&member.role)?).dynamic();
     let etcd: Vec<String> = region.etcd.iter().map(|h| format!("{}:{}", h.address, plan.etcd_port())).collect();
@@ -184,6 +185,7 @@ pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: 
         "passfile": text(passfile)?,
         "socket": text(socket)?,
         "bootstrap": text(bootstrap)?,
+        "before_stop": text(before_stop)?,
         "follows": region.follows,
         "restorer": plan.second_region.then(|| text(restorer)).transpose()?,
         // A third of what may be lost; copying and restoring need the rest.
@@ -201,15 +203,29 @@ pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: 
     });
     let main = fill(include_str!("patroni.yml.j2"), &values)?;
     let main = File::new(folder.join("patroni.yml"), main).owner(Owner::Servers).private().takes(Change::Reload);
+    let script = format!(
+        "#!/bin/sh\n# Run by Patroni right before it stops PostgreSQL; however this ends, it does.\n\
+         exec timeout 1 {}/psql -XAtq -h '{}' -p {} -U {SUPERUSER} -d postgres -c \"select \
+         pg_terminate_backend(pid) from pg_stat_activity where application_name = 'Patroni heartbeat'\" > /dev/null\n",
+        postgres::PROGRAMS,
+        text(socket)?,
+        plan.postgres_port(),
+    );
+    let stopper = File::new(before_stop, script).owner(Owner::Servers).program().takes(Change::None);
     if !plan.second_region {
-        return Ok(vec![main]);
+        return Ok(vec![main, stopper]);
     }
     let tool = plan.tool("walg-wrap");
     let values = json!({
         "tool": text(&tool)?, "topology": text(&region.topology)?, "shard": member.role, "data": text(data)?,
     });
     let script = fill(include_str!("restore.sh.j2"), &values)?;
-    Ok(vec![main, File::new(restorer, script).owner(Owner::Servers).private().program().takes(Change::None)])
+    Ok(vec![main, stopper, File::new(restorer, script).owner(Owner::Servers).private().program().takes(Change::None)])
+}
+
+/// Where in etcd the name of a shard's leader is, by Patroni's namespace and scope.
+pub(super) fn leader_key(namespace: &str, shard: &str) -> String {
+    format!("/{namespace}/{shard}/leader")
 }
 
 /// A call of `walg-wrap` about a shard, for the server's shell.

@@ -4,9 +4,10 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use flotilla::Result;
 use flotilla::availability::Failover;
+use flotilla::{Error, Result};
 
+use super::patroni::leader_key;
 use super::{Launch, Member, Need, Part, Renewed, Stage};
 use crate::authority::{Certificate, Usage};
 use crate::change::Change;
@@ -48,14 +49,17 @@ impl Part for Watchdog {
     fn files(&self, plan: &Plan, _: &Secrets, member: &Member) -> Result<Vec<File>> {
         let config = settings::config(plan)?;
         let shard = config.shards.iter().find(|shard| shard.nodes.iter().any(|node| of(&node.name) == member.name));
-        let silence = shard.map(|shard| Failover::of(shard).silence_seconds());
+        let shard = shard.ok_or_else(|| Error::internal("a watchdog belongs to no shard"))?;
+        let failover = Failover::of(shard);
         let node = member.name.trim_end_matches("-watchdog").to_owned();
         let settings = Settings {
             topology: plan.topology(),
             data: plan.data(&node).join("postgres"),
             sslcert: plan.certificate(&member.name),
             sslkey: plan.key(&member.name),
-            silence_seconds: silence.unwrap_or_default(),
+            silence_seconds: failover.silence_seconds(),
+            patience_seconds: failover.primary_start_timeout,
+            leader_key: leader_key(&plan.name, &shard.name),
             node,
         };
         let path = plan.configuration(&member.name).join("watchdog.toml");

@@ -128,7 +128,7 @@ _shardctl() {
             fi
             case "${prev}" in
                 --fault)
-                    COMPREPLY=($(compgen -W "postgres-dies node-crashes host-dies patroni-dies patroni-crashes host-freezes host-cut-off replica-dies etcd-dies etcds-die pooler-dies balancer-dies switchover" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "postgres-dies node-crashes node-dies host-dies patroni-dies patroni-crashes host-freezes host-cut-off replica-dies etcd-dies etcds-die pooler-dies balancer-dies switchover" -- "${cur}"))
                     return 0
                     ;;
                 --output)

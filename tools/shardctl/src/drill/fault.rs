@@ -14,7 +14,9 @@ pub(crate) enum Fault {
     PostgresDies,
     /// PostgreSQL and Patroni of the leader are killed; the supervisor starts them again
     NodeCrashes,
-    /// PostgreSQL and Patroni of the leader are killed, and nothing starts them again
+    /// PostgreSQL and Patroni of the leader are killed with their supervisor: nothing starts them again
+    NodeDies,
+    /// The host of the leader dies, with everything on it
     HostDies,
     /// Patroni of the leader is killed over a living PostgreSQL, and nothing starts it again
     PatroniDies,
@@ -68,7 +70,15 @@ impl Fault {
 
     /// Whether another node must lead before it may be mended.
     pub(super) fn moves_the_lead(self) -> bool {
-        matches!(self, Self::HostDies | Self::PatroniDies | Self::HostFreezes | Self::HostCutOff | Self::Switchover)
+        matches!(
+            self,
+            Self::NodeDies
+                | Self::HostDies
+                | Self::PatroniDies
+                | Self::HostFreezes
+                | Self::HostCutOff
+                | Self::Switchover
+        )
     }
 
     /// How long it lasts at least. All of etcd is away for longer than any lease.

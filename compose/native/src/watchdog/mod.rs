@@ -1,4 +1,4 @@
-//! `stack watchdog`: one beside each node, for the two cases that Patroni can't see to itself.
+//! `stack watchdog`: one beside each node, for the cases that Patroni can't see to itself.
 //!
 //! **Patroni has died over a living PostgreSQL.** Its lease runs out, a replica takes over, and the old
 //! primary goes on acknowledging writes to whoever doesn't come through a balancer. On an asynchronous
@@ -10,12 +10,19 @@
 //! **PostgreSQL has died under a living Patroni**, which looks every `loop_wait` only. It is told to look
 //! now.
 //!
+//! **Both have died.** Nobody is left to give the lease back, and the replicas would wait until it has run
+//! out. A server of which no process is left acknowledges nothing any more; so the lease is given back for it,
+//! with quorum commit at once, else when it has had [`Settings::patience_seconds`] to come back in place.
+//!
 //! **The whole host stood still** and goes on: the lease may have run out meanwhile, and Patroni needs a
 //! moment to find out. A server that leads is stopped at once.
 //!
 //! It does nothing while the cluster is paused, for then Patroni may be stopped on purpose.
 
+mod lease;
+
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,6 +33,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::lease::{Given, Lease};
 use crate::postgres;
 use crate::process::{Identity, descendants};
 use crate::show::say;
@@ -59,6 +67,10 @@ pub struct Settings {
     pub sslkey: PathBuf,
     /// How long Patroni may be silent before the server that it leaves behind is stopped.
     pub silence_seconds: u32,
+    /// How long a server that has died with its Patroni may take to come back before its lease is given back.
+    pub patience_seconds: u32,
+    /// The key in etcd that names the shard's leader.
+    pub leader_key: String,
 }
 
 impl Settings {
@@ -82,16 +94,28 @@ pub fn run(file: &Path) -> Result<()> {
     let rest = Rest::new(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| Error::new(Code::Io, "no runtime").source(source))?;
+    let lease = Lease::of(&settings, &config)?;
     let now = Instant::now();
-    runtime.block_on(
-        Watch { settings, node, rest, heard: now, looked: now, paused: false, making: false, led: None }.watch(),
-    )
+    let watch = Watch {
+        settings,
+        node,
+        rest,
+        lease,
+        heard: now,
+        looked: now,
+        paused: false,
+        making: false,
+        led: None,
+        died: None,
+    };
+    runtime.block_on(watch.watch())
 }
 
 struct Watch {
     settings: Settings,
     node: Node,
     rest: Rest,
+    lease: Lease,
     /// When Patroni answered last.
     heard: Instant,
     /// When this was at work last.
@@ -102,6 +126,8 @@ struct Watch {
     making: bool,
     /// The server that led when it was looked at last.
     led: Option<Identity>,
+    /// When a server that led was found to be gone; none once somebody knows of it.
+    died: Option<Instant>,
 }
 
 impl Watch {
@@ -140,20 +166,52 @@ impl Watch {
         }
     }
 
-    /// Tells Patroni when the server that led has died.
+    /// Whether the server that led has died; then Patroni has to know, or whoever waits for its lease.
     async fn look(&mut self) {
         let leading = self.leading();
         if let Some(server) = self.led
             && !server.is_alive()
             && leading.is_none()
             && !self.paused
+            && !self.making
         {
-            say(&format!("PostgreSQL of \"{}\" (process {}) is gone; telling Patroni", self.node.name, server.pid));
-            if let Err(error) = self.wake().await {
-                say(&format!("Patroni was not told: {error}"));
-            }
+            say(&format!("PostgreSQL of \"{}\" (process {}) is gone", self.node.name, server.pid));
+            self.died = Some(Instant::now());
         }
         self.led = leading;
+        let Some(died) = self.died else { return };
+        if self.serving() {
+            self.died = None;
+            return;
+        }
+        match self.wake().await {
+            Ok(()) => {
+                say(&format!("Patroni of \"{}\" was told", self.node.name));
+                self.died = None;
+            }
+            Err(error) if !is_refused(&error) => say(&format!("Patroni was not told: {error}")),
+            Err(_) if died.elapsed() < Duration::from_secs(u64::from(self.settings.patience_seconds)) => {}
+            // Nobody listens in Patroni's place: it is dead, or just starts and holds nothing yet.
+            Err(_) => match self.lease.give_back().await {
+                Ok(given) => {
+                    let did =
+                        if given == Given::Back { "its lease is given back" } else { "its lease was not its own" };
+                    say(&format!("Patroni of \"{}\" is gone as well: {did}", self.node.name));
+                    self.died = None;
+                }
+                Err(error) => say(&format!("the lease of \"{}\" was not given back: {error}", self.node.name)),
+            },
+        }
+    }
+
+    /// Whether any process of a server works in the data folder: also one whose postmaster was killed, and that
+    /// hasn't noticed yet.
+    fn serving(&self) -> bool {
+        let Ok(data) = fs::canonicalize(&self.settings.data) else { return true };
+        crate::process::all().into_iter().any(|process| {
+            process.program().is_some_and(|program| program.ends_with("postgres"))
+                && process.folder().as_ref() == Some(&data)
+        })
     }
 
     /// An order that changes nothing makes Patroni look.
@@ -197,4 +255,16 @@ impl Watch {
         postgres::release_shared_memory(&self.settings.data);
         say(&format!("PostgreSQL of \"{}\" is stopped", self.node.name));
     }
+}
+
+/// Whether nobody listens where Patroni should: it isn't slow, it isn't there.
+fn is_refused(error: &Error) -> bool {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
