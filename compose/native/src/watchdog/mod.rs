@@ -194,9 +194,9 @@ impl Watch {
             // Nobody listens in Patroni's place: it is dead, or just starts and holds nothing yet.
             Err(_) => match self.lease.give_back().await {
                 Ok(given) => {
-                    let did =
+                    let outcome =
                         if given == Given::Back { "its lease is given back" } else { "its lease was not its own" };
-                    say(&format!("Patroni of \"{}\" is gone as well: {did}", self.node.name));
+                    say(&format!("Patroni of \"{}\" is gone as well: {outcome}", self.node.name));
                     self.died = None;
                 }
                 Err(error) => say(&format!("the lease of \"{}\" was not given back: {error}", self.node.name)),
