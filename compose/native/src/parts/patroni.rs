@@ -211,16 +211,16 @@ pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: 
         text(socket)?,
         plan.postgres_port(),
     );
-    let stopper = File::new(before_stop, script).owner(Owner::Servers).program().takes(Change::None);
-    if !plan.second_region {
-        return Ok(vec![main, stopper]);
+    let mut files = vec![main, File::new(before_stop, script).owner(Owner::Servers).program().takes(Change::None)];
+    if plan.second_region {
+        let tool = plan.tool("walg-wrap");
+        let values = json!({
+            "tool": text(&tool)?, "topology": text(&region.topology)?, "shard": member.role, "data": text(data)?,
+        });
+        let script = fill(include_str!("restore.sh.j2"), &values)?;
+        files.push(File::new(restorer, script).owner(Owner::Servers).private().program().takes(Change::None));
     }
-    let tool = plan.tool("walg-wrap");
-    let values = json!({
-        "tool": text(&tool)?, "topology": text(&region.topology)?, "shard": member.role, "data": text(data)?,
-    });
-    let script = fill(include_str!("restore.sh.j2"), &values)?;
-    Ok(vec![main, stopper, File::new(restorer, script).owner(Owner::Servers).private().program().takes(Change::None)])
+    Ok(files)
 }
 
 /// Where in etcd the name of a shard's leader is, by Patroni's namespace and scope.

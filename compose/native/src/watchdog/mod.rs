@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 
 use self::lease::{Given, Lease};
 use crate::postgres;
-use crate::process::{Identity, descendants};
+use crate::process::{self, Identity, descendants};
 use crate::show::say;
 
 /// Between two looks at PostgreSQL's process.
@@ -179,11 +179,10 @@ impl Watch {
             self.died = Some(Instant::now());
         }
         self.led = leading;
-        let Some(died) = self.died else { return };
-        if self.serving() {
+        if leading.is_some() {
             self.died = None;
-            return;
         }
+        let Some(died) = self.died else { return };
         match self.wake().await {
             Ok(()) => {
                 say(&format!("Patroni of \"{}\" was told", self.node.name));
@@ -191,6 +190,8 @@ impl Watch {
             }
             Err(error) if !is_refused(&error) => say(&format!("Patroni was not told: {error}")),
             Err(_) if died.elapsed() < Duration::from_secs(u64::from(self.settings.patience_seconds)) => {}
+            // A session that hasn't noticed yet may still acknowledge a write.
+            Err(_) if self.serving() => {}
             // Nobody listens in Patroni's place: it is dead, or just starts and holds nothing yet.
             Err(_) => match self.lease.give_back().await {
                 Ok(given) => {
@@ -208,10 +209,7 @@ impl Watch {
     /// hasn't noticed yet.
     fn serving(&self) -> bool {
         let Ok(data) = fs::canonicalize(&self.settings.data) else { return true };
-        crate::process::all().into_iter().any(|process| {
-            process.program().is_some_and(|program| program.ends_with("postgres"))
-                && process.folder().as_ref() == Some(&data)
-        })
+        process::all().into_iter().any(|process| serves(process, &data))
     }
 
     /// An order that changes nothing makes Patroni look.
@@ -227,13 +225,11 @@ impl Watch {
 
     /// The server of the data folder, when it runs and isn't a standby.
     fn leading(&self) -> Option<Identity> {
-        let data = &self.settings.data;
+        let data = fs::canonicalize(&self.settings.data).ok()?;
         let lock = fs::read_to_string(data.join("postmaster.pid")).ok()?;
         let server = lock.lines().next()?.trim().parse().ok().and_then(Identity::of)?;
         // The number may belong to somebody else by now.
-        let ours = server.program().is_some_and(|program| program.ends_with("postgres"))
-            && server.folder().is_some_and(|folder| fs::canonicalize(data).is_ok_and(|data| data == folder));
-        (ours && !data.join("standby.signal").exists()).then_some(server)
+        (serves(server, &data) && !data.join("standby.signal").exists()).then_some(server)
     }
 
     /// Ends the server if it leads, at once, without a checkpoint that might take long.
@@ -255,6 +251,12 @@ impl Watch {
         postgres::release_shared_memory(&self.settings.data);
         say(&format!("PostgreSQL of \"{}\" is stopped", self.node.name));
     }
+}
+
+/// Whether a process is PostgreSQL's and works in this data folder, whose path has no links in it.
+fn serves(process: Identity, data: &Path) -> bool {
+    process.program().is_some_and(|program| program.ends_with("postgres"))
+        && process.folder().is_some_and(|folder| folder == data)
 }
 
 /// Whether nobody listens where Patroni should: it isn't slow, it isn't there.
