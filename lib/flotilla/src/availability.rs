@@ -8,10 +8,10 @@
 //! The worst case is a host that dies, since nobody is left to say so: the lease of its leader must run out.
 //!
 //! ```text
-//! ttl               what is left of the RTO, from 20 (Patroni takes no less) to 60
-//! + election        3: etcd ends a lease up to a second late; a replica sees it, compares WAL, promotes
-//! + rise × inter    the balancers find the new primary; a node that is down is checked every `inter`
-//! + login_retry     a pooler that was refused waits so long before it logs in again
+//! ttl                 what is left of the RTO, from 20 (Patroni takes no less) to 60
+//! + election          3: etcd ends a lease up to a second late; a replica sees it, compares WAL, promotes
+//! + rise × fastinter  the balancers find the new primary; a node that is down is checked so often
+//! + login_retry       a pooler that was refused waits so long before it logs in again
 //! ≤ rto_seconds
 //! ```
 //!
@@ -103,7 +103,7 @@ impl Failover {
 pub struct Checks {
     /// Milliseconds between two checks of a node.
     pub inter_ms: u32,
-    /// Milliseconds between two checks while a node's state is changing.
+    /// Milliseconds between two checks of a node that is down, or whose state is changing.
     pub fastinter_ms: u32,
     /// Failed checks until a node is taken out.
     pub fall: u32,
@@ -221,7 +221,7 @@ struct Worst {
 
 impl Worst {
     fn milliseconds(&self) -> u64 {
-        let found = u64::from(self.checks.rise) * u64::from(self.checks.inter_ms);
+        let found = u64::from(self.checks.rise) * u64::from(self.checks.fastinter_ms);
         1000 * u64::from(self.ttl + ELECTION) + found + 1000 * u64::from(self.waits.server_login_retry)
     }
 }
@@ -231,10 +231,10 @@ impl std::fmt::Display for Worst {
         let total = self.milliseconds();
         write!(
             f,
-            "ttl {} + election {ELECTION} + haproxy.rise {} × inter_ms {} + pgbouncer.server_login_retry {} = {}.{:03} s",
+            "ttl {} + election {ELECTION} + haproxy.rise {} × fastinter_ms {} + pgbouncer.server_login_retry {} = {}.{:03} s",
             self.ttl,
             self.checks.rise,
-            self.checks.inter_ms,
+            self.checks.fastinter_ms,
             self.waits.server_login_retry,
             total / 1000,
             total % 1000
@@ -316,10 +316,10 @@ mod tests {
         for (more, says) in [
             (
                 "[pgbouncer]\nserver_login_retry = 15",
-                "promises an RTO of 25 s, but a dead host would take ttl 20 + election 3 + haproxy.rise 1 × inter_ms \
-                 1000 + pgbouncer.server_login_retry 15 = 39.000 s",
+                "promises an RTO of 25 s, but a dead host would take ttl 20 + election 3 + haproxy.rise 1 × \
+                 fastinter_ms 500 + pgbouncer.server_login_retry 15 = 38.500 s",
             ),
-            ("[haproxy]\ninter_ms = 3000\nrise = 2", "haproxy.rise 2 × inter_ms 3000"),
+            ("[haproxy]\ninter_ms = 3000\nrise = 2", "haproxy.rise 2 × fastinter_ms 1500"),
             ("[haproxy]\ninter_ms = 500\nfall = 2", "fall 2 × inter_ms 500 = 1000 ms"),
             ("[haproxy]\nfastinter_ms = 2000", "fastinter_ms is 2000, and inter_ms is 1000"),
             ("[haproxy]\nfall = 0", "haproxy.fall is 0"),

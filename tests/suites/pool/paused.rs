@@ -156,6 +156,8 @@ fn what_two_kills_leave_paused_the_next_run_lets_go() {
     let open = idle(&pooling);
     let run = apply(&pooling, &new, &["--pause-limit", "5s"]).start();
     until("the pooler is being paused", || (paused(&pooling) > 0).then_some(()));
+    // Both at once: neither may see the other's end.
+    run.signal(Signal::STOP);
     guard(&pooling).expect("a guard").signal(Signal::KILL);
     run.signal(Signal::KILL);
     drop(run);
@@ -164,4 +166,19 @@ fn what_two_kills_leave_paused_the_next_run_lets_go() {
     let line = apply(&pooling, &new, &[]).run().ok().line("pool-a");
     assert!(!line["repaired"].as_array().unwrap().is_empty(), "{line}");
     assert_eq!((pooling.running("default_pool_size"), paused(&pooling)), ("9".to_owned(), 0));
+}
+
+#[test]
+fn what_a_killed_guard_leaves_paused_another_one_lets_go() {
+    let pooling = pooler("");
+    let new = with(&pooling.rendered(), "default_pool_size", "9");
+    let open = idle(&pooling);
+    let run = apply(&pooling, &new, &["--pause-limit", "5s"]).start();
+    until("the pooler is being paused", || (paused(&pooling) > 0).then_some(()));
+    guard(&pooling).expect("a guard").signal(Signal::KILL);
+    let line = run.finish().code_is(1).line("pool-a");
+    assert!(line["error"]["message"].as_str().unwrap().contains("guard has ended"), "{line}");
+    assert_eq!((pooling.running("default_pool_size"), paused(&pooling)), ("25".to_owned(), 0));
+    assert!(!fs::exists(pooling.pooler_file().with_extension("ini.previous")).unwrap());
+    drop(open);
 }

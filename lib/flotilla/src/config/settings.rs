@@ -164,7 +164,7 @@ pub struct HaproxySettings {
     pub max_lag_bytes: u64,
     /// Time between two checks of a node; follows from the shards' RTO where none is given, as the next ones do.
     pub inter_ms: Option<u32>,
-    /// Time between two checks while a node's state is changing.
+    /// Time between two checks of a node that is down, and while a node's state is changing.
     pub fastinter_ms: Option<u32>,
     /// Failed checks until a node is taken out.
     pub fall: Option<u32>,

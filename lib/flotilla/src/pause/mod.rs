@@ -60,6 +60,8 @@ enum Said {
 /// The guard, as its owner sees it. Dropping it lets the poolers go on.
 #[derive(Debug)]
 pub struct Paused {
+    databases: Vec<String>,
+    user: Option<String>,
     repaired: Vec<String>,
     guard: Option<Guard>,
 }
@@ -75,8 +77,9 @@ impl Paused {
     /// Starts the guard of these databases, each as `POOLER/DATABASE`, and waits until it is connected to every
     /// console as this user, by default as `users.pool_admin`. Nothing is paused yet.
     pub async fn prepare(cx: &Context, databases: &[String], user: Option<&str>) -> Result<Self> {
+        let (all, owner) = (databases.to_vec(), user.map(str::to_owned));
         if databases.is_empty() {
-            return Ok(Self { repaired: Vec::new(), guard: None });
+            return Ok(Self { databases: all, user: owner, repaired: Vec::new(), guard: None });
         }
         let failed = |e: std::io::Error| Error::new(Code::Io, "could not start the poolers' guard").source(e);
         let me = std::env::current_exe().map_err(failed)?;
@@ -92,7 +95,7 @@ impl Paused {
         };
         let mut guard = Guard { child, orders, answers: BufReader::new(answers).lines() };
         match guard.answer(CONNECTING).await? {
-            Said::Ready(repaired) => Ok(Self { repaired, guard: Some(guard) }),
+            Said::Ready(repaired) => Ok(Self { databases: all, user: owner, repaired, guard: Some(guard) }),
             said => Err(surprise(&said)),
         }
     }
@@ -113,16 +116,25 @@ impl Paused {
         }
     }
 
-    /// Lets the clients go on; whether the guard had to do so before.
-    pub async fn release(mut self) -> Result<bool> {
+    /// Lets the clients go on; whether the guard had to do so before. Where the guard itself was killed, another
+    /// one lets go what that one has left paused.
+    pub async fn release(mut self, cx: &Context) -> Result<bool> {
         let Some(mut guard) = self.guard.take() else { return Ok(false) };
         // It may have ended by itself after its lease; what it said then is still in the pipe.
         let _ = guard.tell(Order::Release).await;
-        let said = guard.answer(LEASE).await;
+        let mut said = guard.answer(LEASE).await;
+        // What it said before may not have been read yet: that it holds, or waits.
+        while matches!(said, Ok(Said::Held | Said::Waiting)) {
+            said = guard.answer(LEASE).await;
+        }
         let _ = guard.child.wait().await;
-        match said? {
-            Said::Released(before) => Ok(before),
-            said => Err(surprise(&said)),
+        match said {
+            Ok(Said::Released(before)) => Ok(before),
+            Ok(said) => Err(surprise(&said)),
+            Err(_) => {
+                let next = Self::prepare(cx, &self.databases, self.user.as_deref()).await?;
+                Ok(!next.repaired.is_empty())
+            }
         }
     }
 }

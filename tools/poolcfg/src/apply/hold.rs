@@ -72,6 +72,13 @@ fn is_live(name: &str, row: &Row, wanted: &[Differs], running: &Running) -> bool
     (by_tls && by_network) || wanted.iter().any(is_its)
 }
 
+/// Why they could not be held.
+pub(super) struct NotHeld {
+    pub(super) error: Error,
+    /// Whether some may be held nevertheless, and nobody is there to let them go.
+    pub(super) left_paused: bool,
+}
+
 /// Holds them; an error when transactions are still under way after that time, and then nobody is held.
 pub(super) async fn hold(
     cx: &Context,
@@ -79,8 +86,9 @@ pub(super) async fn hold(
     databases: &[String],
     user: Option<&str>,
     limit: Duration,
-) -> Result<Paused> {
-    let mut paused = cx.unless_ended(Paused::prepare(cx, databases, user)).await?;
+) -> Result<Paused, NotHeld> {
+    let prepared = cx.unless_ended(Paused::prepare(cx, databases, user)).await;
+    let mut paused = prepared.map_err(|error| NotHeld { error, left_paused: false })?;
     let held = cx.unless_ended(paused.hold(limit)).await.and_then(|held| cx.stop().check().map(|()| held));
     let error = match held {
         Ok(true) => return Ok(paused),
@@ -95,8 +103,15 @@ pub(super) async fn hold(
         Err(error) => error,
     };
     // Before anybody is told that it failed.
-    let _ = paused.release().await;
-    Err(error)
+    match paused.release(cx).await {
+        Ok(_) => Err(NotHeld { error, left_paused: false }),
+        Err(why) => Err(NotHeld {
+            error: error
+                .hint("Some may be left paused: run it again, which lets them go, or say RESUME at the console.")
+                .source(why),
+            left_paused: true,
+        }),
+    }
 }
 
 /// What is under way, for people.

@@ -75,9 +75,9 @@ pub(super) async fn apply(cx: &Context, target: &Target, pooler: &Pooler, args: 
         let held = hold::hold(cx, &console, &databases, args.user.as_deref(), args.pause_limit).await;
         let held = match held {
             Ok(held) => held,
-            Err(error) => {
-                // One that was cut off is still to be completed.
-                if !resumed {
+            Err(hold::NotHeld { error, left_paused }) => {
+                // One that was cut off is still to be completed, and the next run must know whose pause it finds.
+                if !resumed && !left_paused {
                     file.settle()?;
                 }
                 return Err(error);
@@ -94,7 +94,7 @@ pub(super) async fn apply(cx: &Context, target: &Target, pooler: &Pooler, args: 
     let ended = match verified {
         Ok(left) => {
             failpoint::hit("apply-verified");
-            let gone_on = go_on(paused, began, &mut body).await;
+            let gone_on = go_on(cx, paused, began, &mut body).await;
             file.settle()?;
             body.pending_restart = Some(left);
             Ok(match gone_on {
@@ -104,7 +104,7 @@ pub(super) async fn apply(cx: &Context, target: &Target, pooler: &Pooler, args: 
         }
         Err(why) => {
             let restored = restore(&console, &file, version).await;
-            let gone_on = go_on(paused, began, &mut body).await;
+            let gone_on = go_on(cx, paused, began, &mut body).await;
             restored.and(gone_on).map_err(|error| error.source(why.message().to_owned()))?;
             body.restored = Some(true);
             body.changed_keys = Some(Vec::new());
@@ -116,9 +116,9 @@ pub(super) async fn apply(cx: &Context, target: &Target, pooler: &Pooler, args: 
 }
 
 /// Lets clients that were held back go on.
-async fn go_on(paused: Option<Paused>, began: Instant, body: &mut Applied) -> Result<()> {
+async fn go_on(cx: &Context, paused: Option<Paused>, began: Instant, body: &mut Applied) -> Result<()> {
     let Some(paused) = paused else { return Ok(()) };
-    let lease_passed = paused.release().await;
+    let lease_passed = paused.release(cx).await;
     body.stall_ms = Some(millis(began.elapsed()));
     body.lease_passed = Some(lease_passed?);
     Ok(())

@@ -182,7 +182,7 @@ pub(crate) async fn act(
         Ok(killed) => body.killed_idle = Some(killed),
         Err(error) => {
             // Before anybody is told that it failed.
-            let _ = paused.release().await;
+            let _ = paused.release(cx).await;
             return Err(error);
         }
     }
@@ -192,7 +192,7 @@ pub(crate) async fn act(
     let reached = lead(cx, rest, shard, planned, body).await;
     failpoint::hit("switchover.led");
     let began = Instant::now();
-    let lease_passed = paused.release().await;
+    let lease_passed = paused.release(cx).await;
     body.resume_ms = Some(millis(began.elapsed()));
     body.stall_ms = Some(millis(asked.elapsed()));
     failpoint::hit("switchover.resumed");
