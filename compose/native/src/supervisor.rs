@@ -32,7 +32,10 @@ pub fn needs() -> Vec<Need> {
     ["/usr/bin/runsvdir", "/usr/bin/sv", "/usr/bin/svlogd"]
         .into_iter()
         .map(|program| Need { program: PathBuf::from(program), package: "runit" })
-        .chain([Need { program: PathBuf::from("/usr/bin/setsid"), package: "util-linux" }])
+        .chain([
+            Need { program: PathBuf::from("/usr/bin/setsid"), package: "util-linux" },
+            Need { program: PathBuf::from("/usr/bin/tini"), package: "tini" },
+        ])
         .collect()
 }
 
@@ -120,7 +123,10 @@ impl<'a> Supervisor<'a> {
         let (out, err) =
             output.map_err(|e| Error::new(Code::Io, format!("could not open {}", log.display())).source(e))?;
         let mut command = Command::new("/usr/bin/setsid");
-        command.args(["/usr/bin/runsvdir", "-P"]).arg(&services).current_dir(&self.plan.state);
+        // Patroni waits for a postmaster that isn't its child until somebody has reaped it, and looks once a second.
+        // Not every first process of a machine reaps at once; tini does, as the parent of all that is left alone.
+        command.args(["/usr/bin/tini", "-s", "--", "/usr/bin/runsvdir", "-P"]).arg(&services);
+        command.current_dir(&self.plan.state);
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LANG", "C.UTF-8");
         command.env("HOME", &self.plan.servers.home);
         let (name, value) = self.mark.split_once('=').unwrap_or((MARK, ""));

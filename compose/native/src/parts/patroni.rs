@@ -205,11 +205,9 @@ pub(super) fn settings(plan: &Plan, secrets: &Secrets, member: &Member, region: 
     let main = File::new(folder.join("patroni.yml"), main).owner(Owner::Servers).private().takes(Change::Reload);
     let script = format!(
         "#!/bin/sh\n# Run by Patroni right before it stops PostgreSQL; however this ends, it does.\n\
-         exec timeout 1 {}/psql -XAtq -h '{}' -p {} -U {SUPERUSER} -d postgres -c \"select \
-         pg_terminate_backend(pid) from pg_stat_activity where application_name = 'Patroni heartbeat'\" > /dev/null\n",
+         exec '{}/pg_ctl' stop -s -D '{}' -m fast -t 2 > /dev/null 2>&1\n",
         postgres::PROGRAMS,
-        text(socket)?,
-        plan.postgres_port(),
+        text(data)?,
     );
     let mut files = vec![main, File::new(before_stop, script).owner(Owner::Servers).program().takes(Change::None)];
     if plan.second_region {
