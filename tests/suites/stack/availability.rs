@@ -201,6 +201,8 @@ fn what_two_kills_leave_paused_the_next_run_lets_go(stack: &Stack<'_>) {
     let open = idle(stack);
     let run = stack.mine("exec shardctl switchover s0 --yes --pause-limit 5s").start();
     until("the poolers are being paused", || (paused(stack) > 0).then_some(()));
+    // Both at once: neither may see the other's end.
+    run.signal(Signal::STOP);
     guard().expect("a guard").signal(Signal::KILL);
     run.signal(Signal::KILL);
     drop(run);

@@ -31,7 +31,7 @@ use flotilla::patroni::Rest;
 use flotilla::{Code, Error, Result};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::lease::{Given, Lease};
 use crate::postgres;
@@ -134,49 +134,56 @@ impl Watch {
     async fn watch(mut self) -> Result<()> {
         let silence = Duration::from_secs(u64::from(self.settings.silence_seconds));
         say(&format!("watching \"{}\": stopped when its Patroni is silent for {silence:?}", self.node.name));
+        let first = ask(self.rest.clone(), self.node.clone()).await;
+        self.hear(first);
         loop {
             let asked = Instant::now();
-            self.ask().await;
+            // Not one after the other: Patroni whose PostgreSQL has died takes seconds to say what it is.
+            let asking = ask(self.rest.clone(), self.node.clone());
+            tokio::pin!(asking);
+            let mut is_answered = false;
+            while !is_answered || asked.elapsed() < ASKING {
+                if self.looked.elapsed() >= silence {
+                    self.stop("it has stood still with its host", self.looked).await;
+                }
+                self.looked = Instant::now();
+                self.look().await;
+                tokio::select! {
+                    said = &mut asking, if !is_answered => {
+                        is_answered = true;
+                        self.hear(said);
+                    }
+                    () = tokio::time::sleep(TICK) => {}
+                }
+            }
             if self.heard.elapsed() >= silence {
                 self.stop("its Patroni has been silent", self.heard).await;
             }
             let state = if self.heard.elapsed() < silence { "watches" } else { "hears nothing of" };
             // Seen by whoever asks whether it is at work; there is nobody to tell when that fails.
             let _ = fs::write("seen", format!("{state} {}", self.node.name));
-            while asked.elapsed() < ASKING {
-                if self.looked.elapsed() >= silence {
-                    self.stop("it has stood still with its host", self.looked).await;
-                }
-                self.looked = Instant::now();
-                self.look().await;
-                tokio::time::sleep(TICK).await;
-            }
         }
     }
 
-    /// Whether Patroni answers, and what it says.
-    async fn ask(&mut self) {
-        if let Ok(answer) = self.rest.get(&self.node, "/patroni", LIMIT).await
-            && let Value::Object(state) = answer.json()
-            && state.contains_key("patroni")
-        {
-            self.heard = Instant::now();
-            self.paused = state.get("pause") == Some(&Value::Bool(true));
-            self.making = state.get("state").and_then(Value::as_str).is_some_and(|state| MAKING.contains(&state));
-        }
+    fn hear(&mut self, said: Option<Map<String, Value>>) {
+        let Some(state) = said else { return };
+        self.heard = Instant::now();
+        self.paused = state.get("pause") == Some(&Value::Bool(true));
+        self.making = state.get("state").and_then(Value::as_str).is_some_and(|state| MAKING.contains(&state));
     }
 
     /// Whether the server that led has died; then Patroni has to know, or whoever waits for its lease.
     async fn look(&mut self) {
         let leading = self.leading();
-        if let Some(server) = self.led
-            && !server.is_alive()
-            && leading.is_none()
-            && !self.paused
-            && !self.making
-        {
-            say(&format!("PostgreSQL of \"{}\" (process {}) is gone", self.node.name, server.pid));
-            self.died = Some(Instant::now());
+        if let (Some(server), None) = (self.led, leading) {
+            if server.is_alive() {
+                // It is just ending: a process without a program, and not yet a dead one.
+                return;
+            }
+            if !self.paused && !self.making {
+                say(&format!("PostgreSQL of \"{}\" (process {}) is gone", self.node.name, server.pid));
+                self.died = Some(Instant::now());
+            }
         }
         self.led = leading;
         if leading.is_some() {
@@ -250,6 +257,14 @@ impl Watch {
         }
         postgres::release_shared_memory(&self.settings.data);
         say(&format!("PostgreSQL of \"{}\" is stopped", self.node.name));
+    }
+}
+
+/// What Patroni says, if it answers.
+async fn ask(rest: Rest, node: Node) -> Option<Map<String, Value>> {
+    match rest.get(&node, "/patroni", LIMIT).await.ok()?.json() {
+        Value::Object(state) if state.contains_key("patroni") => Some(state),
+        _ => None,
     }
 }
 

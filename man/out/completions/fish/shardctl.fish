@@ -250,7 +250,7 @@ complete -c shardctl -n "__fish_shardctl_using_subcommand sql" -l dry-run -d 'Sa
 complete -c shardctl -n "__fish_shardctl_using_subcommand sql" -l yes -d 'Consent to what can\'t be undone'
 complete -c shardctl -n "__fish_shardctl_using_subcommand sql" -l schema -d 'Print the JSON Schema of the verb\'s records and exit'
 complete -c shardctl -n "__fish_shardctl_using_subcommand sql" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l to -d 'The node that is to lead [default: the replica that has received most]' -r
+complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l to -d 'The node that is to lead [default: one of those in sync, as Patroni chooses; clients wait a second less]' -r
 complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -l pause-limit -d 'How long the poolers may take to finish transactions under way, from 100ms to 5s' -r
 complete -c shardctl -n "__fish_shardctl_using_subcommand switchover" -s o -l output -d 'How to write records' -r -f -a "auto\t'A table on a terminal, JSON lines otherwise'
 table\t'A table for people; its shape may change in any release'

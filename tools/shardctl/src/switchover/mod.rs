@@ -60,7 +60,7 @@ pub(crate) struct Args {
     /// The shard
     #[arg(value_name = "SHARD")]
     pub(crate) shard: String,
-    /// The node that is to lead [default: the replica that has received most]
+    /// The node that is to lead [default: one of those in sync, as Patroni chooses; clients wait a second less]
     #[arg(long, value_name = "NODE")]
     pub(crate) to: Option<String>,
     /// How long the poolers may take to finish transactions under way, from 100ms to 5s
@@ -76,8 +76,10 @@ pub(crate) struct Args {
 pub(crate) struct Switched {
     /// The node that led.
     pub(crate) from: Option<String>,
-    /// The node that leads now, or would.
+    /// The node that leads now, or would; none while Patroni has the choice.
     pub(crate) to: Option<String>,
+    /// The nodes among which Patroni had the choice, or would have, the one that had received most first.
+    pub(crate) candidates: Option<Vec<String>>,
     /// The poolers' databases that were paused.
     pub(crate) paused: Option<Vec<String>>,
     /// Databases that an earlier run had left paused, and that were let go first.
@@ -117,7 +119,11 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let planned = cx.unless_ended(plan::make(&rest, shard, args.to.as_deref())).await?;
     let body = Switched {
         from: Some(planned.from.name.clone()),
-        to: Some(planned.to.name.clone()),
+        to: match planned.to.as_slice() {
+            [only] => Some(only.name.clone()),
+            _ => None,
+        },
+        candidates: Some(planned.candidates()),
         paused: Some(pause::databases(config, shard)),
         ..Switched::default()
     };
@@ -238,16 +244,19 @@ async fn hold(cx: &Context, paused: &mut Paused, planned: &Move<'_>, args: &Args
 /// Tells Patroni, and looks for the new primary meanwhile: Patroni itself looks each second only, and answers then.
 async fn lead(cx: &Context, rest: &Rest, shard: &Shard, planned: &Move<'_>, body: &mut Switched) -> Result<Session> {
     let began = Instant::now();
-    let order = json!({ "leader": planned.from_member, "candidate": planned.to_member });
+    let mut order = json!({ "leader": planned.from_member });
+    if let Some(member) = &planned.to_member {
+        order["candidate"] = json!(member);
+    }
     // Sent apart, so that a failpoint can hit while it is under way.
     let sent = rest.post(planned.from, "/switchover", &order, Duration::from_mins(1));
-    let led = settle::lead(cx, shard, planned.to);
+    let led = settle::lead(cx, shard, &planned.to);
     tokio::pin!(sent, led);
     let mut is_hit = false;
-    let session = loop {
+    let (node, session) = loop {
         tokio::select! {
             // Whatever it says, it has moved.
-            session = &mut led => break session?,
+            led = &mut led => break led?,
             answer = &mut sent => {
                 answered(shard, planned, &answer?)?;
                 break led.await?;
@@ -259,6 +268,7 @@ async fn lead(cx: &Context, rest: &Rest, shard: &Shard, planned: &Move<'_>, body
         }
     };
     body.switch_ms = Some(millis(began.elapsed()));
+    body.to = Some(node.name.clone());
     let began = Instant::now();
     let reached = settle::reach(cx, shard).await;
     body.reach_ms = Some(millis(began.elapsed()));

@@ -14,15 +14,25 @@ const LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Move<'a> {
     pub(crate) from: &'a Node,
-    pub(crate) to: &'a Node,
-    /// As Patroni calls them.
+    /// Who may lead then, the one that has received most first. Among several Patroni chooses: where it is told a
+    /// name, the others sleep two seconds before they look for the new primary, and a quorum commit waits for them.
+    pub(crate) to: Vec<&'a Node>,
+    /// As Patroni calls them; the second only where it has no choice.
     pub(super) from_member: String,
-    pub(super) to_member: String,
+    pub(super) to_member: Option<String>,
+}
+
+impl Move<'_> {
+    /// The names of those who may lead then.
+    pub(crate) fn candidates(&self) -> Vec<String> {
+        self.to.iter().map(|node| node.name.clone()).collect()
+    }
 }
 
 impl fmt::Display for Move<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" to \"{}\"", self.from.name, self.to.name)
+        let quoted: Vec<String> = self.to.iter().map(|node| format!("\"{}\"", node.name)).collect();
+        write!(f, "\"{}\" to {}", self.from.name, quoted.join(" or "))
     }
 }
 
@@ -58,20 +68,25 @@ pub(crate) async fn make<'a>(rest: &Rest, shard: &'a Shard, to: Option<&str>) ->
         return Err(refused(shard, &format!("is led by \"{}\" already", leader.node)).hint("There is nothing to move."));
     }
     let wanted = |state: &&&State| to.is_none_or(|to| state.node == to);
-    let candidate = known.iter().filter(wanted).filter(|state| objection(shard, leader, state).is_none());
-    let Some(candidate) = candidate.max_by_key(|state| state.location) else {
+    let candidates = known.iter().filter(wanted).filter(|state| objection(shard, leader, state).is_none());
+    let mut candidates: Vec<&&State> = candidates.collect();
+    candidates.sort_by_key(|state| std::cmp::Reverse(state.location));
+    if candidates.is_empty() {
         return Err(refused(shard, &format!("has no candidate: {}", objections(shard, leader, &answers, to)))
             .hint("Wait until a replica streams and is in sync, or see what keeps it."));
-    };
+    }
     let node = |name: &str| {
         let found = shard.nodes.iter().find(|node| node.name == name);
         found.ok_or_else(|| Error::internal("a state belongs to no node"))
     };
     Ok(Move {
         from: node(&leader.node)?,
-        to: node(&candidate.node)?,
+        to: candidates.iter().map(|state| node(&state.node)).collect::<Result<_>>()?,
         from_member: leader.member.clone(),
-        to_member: candidate.member.clone(),
+        to_member: match candidates.as_slice() {
+            [only] => Some(only.member.clone()),
+            _ => None,
+        },
     })
 }
 

@@ -22,9 +22,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// While a balancer still counts the old primary in, it leads there every other time.
 const IN_A_ROW: u32 = 2;
 
-/// Waits until a node leads; a session of the administrator's with it. The session is there before: a standby keeps
-/// its sessions when it is promoted, and a login takes both sides longer than the question.
-pub(super) async fn lead(cx: &Context, shard: &Shard, node: &Node) -> Result<Session> {
+/// Waits until one of the nodes leads; which, and a session of the administrator's with it. The session is there
+/// before: a standby keeps its sessions when it is promoted, and a login takes both sides longer than the question.
+pub(super) async fn lead<'a>(cx: &Context, shard: &Shard, nodes: &[&'a Node]) -> Result<(&'a Node, Session)> {
+    let all = nodes.iter().map(|node| Box::pin(async { Ok((*node, one(cx, shard, node).await?)) }));
+    futures_util::future::select_ok(all).await.map(|(found, _)| found)
+}
+
+async fn one(cx: &Context, shard: &Shard, node: &Node) -> Result<Session> {
     let endpoint = reach::node(cx.config()?, node, &cx.config()?.users.admin)?.application_name(NAME);
     let until = Instant::now() + LEADING;
     loop {
