@@ -178,6 +178,24 @@ fn nagios_gets_its_codes_and_its_data() {
 }
 
 #[test]
+fn a_primary_waits_for_no_restart_to_forget_where_recovery_was_to_end() {
+    let fleet = Fleet::new().shards(1).init().start();
+    let waiting = |setting: &str| {
+        let sql = format!("SELECT pending_restart FROM pg_settings WHERE name = '{setting}'");
+        until("the setting waits", || (fleet.psql(0, &sql) == "t").then_some(()));
+        let line = about(&probe(&fleet, ["--component", "postgresql"]).run().ok(), "postgresql", "s0-a");
+        let checks = line["checks"].as_array().unwrap().clone();
+        checks.into_iter().find(|check| check["check"] == "pending_restart")
+    };
+    fleet.psql(0, "ALTER SYSTEM SET recovery_target_name = 'before'");
+    fleet.psql(0, "SELECT pg_reload_conf()");
+    assert_eq!(waiting("recovery_target_name"), None);
+    fleet.psql(0, "ALTER SYSTEM SET max_worker_processes = 17");
+    fleet.psql(0, "SELECT pg_reload_conf()");
+    assert_eq!(waiting("max_worker_processes").expect("a warning")["observed"], "1");
+}
+
+#[test]
 fn a_slot_that_nobody_reads_is_warned_of_by_name() {
     let fleet = Fleet::new().shards(1).init().start();
     fleet.psql(0, "SELECT pg_create_physical_replication_slot('left_behind', true)");

@@ -59,7 +59,8 @@ pub(crate) enum Heard {
     Silent,
 }
 
-/// What every server says. Functions of one role alone stand where the other doesn't call them.
+/// What every server says. Functions of one role alone stand where the other doesn't call them. Where recovery is to
+/// end means nothing to a primary; Patroni takes these settings out of the file when it has promoted one.
 const CORE: &str = "\
 SELECT pg_is_in_recovery() AS standby, \
  (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline, \
@@ -67,7 +68,8 @@ SELECT pg_is_in_recovery() AS standby, \
   AS current_timeline, \
  extract(epoch FROM clock_timestamp()) AS clock, \
  current_setting('synchronous_standby_names') <> '' AS wants_synchronous, \
- (SELECT count(*) FROM pg_settings WHERE pending_restart) AS pending_restart, \
+ (SELECT count(*) FROM pg_settings WHERE pending_restart \
+   AND (pg_is_in_recovery() OR name NOT LIKE 'recovery\\_target%')) AS pending_restart, \
  (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming') AS streaming, \
  (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')) \
   AS synchronous, \

@@ -230,12 +230,13 @@ impl Node {
 impl Group {
     /// Certificates of the same servers stand beside them.
     fn of(component: &str, title: &'static str, reports: &[Arc<Report>]) -> Self {
-        let mine: Vec<&Arc<Report>> = reports.iter().filter(|report| report.component == component).collect();
-        let is_theirs = |report: &&Arc<Report>| {
-            report.component == "certificate" && mine.iter().any(|other| other.instance.name == report.instance.name)
-        };
-        let theirs = reports.iter().filter(is_theirs);
-        Self { title, rows: mine.iter().copied().chain(theirs).map(|report| Row::of(report)).collect() }
+        let mine = reports.iter().filter(|report| report.component == component);
+        let with_certificate = mine.flat_map(|one| {
+            let its =
+                |other: &&Arc<Report>| other.component == "certificate" && other.instance.name == one.instance.name;
+            std::iter::once(one).chain(reports.iter().filter(its))
+        });
+        Self { title, rows: with_certificate.map(|report| Row::of(report)).collect() }
     }
 }
 
