@@ -5,10 +5,9 @@
 //! segment of a timeline it means so of the log in it: see [`Left`].
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use flotilla::error::{Code, Error, Result};
 use flotilla::record::{Line, Record, RecordInfo};
 use flotilla::verb::{Effect, Example, Scope, Verb};
@@ -39,7 +38,9 @@ pub(crate) const VERB: Verb = Verb {
 };
 
 /// A longer file isn't held in memory: PostgreSQL's segments may have 1 GiB.
-const HELD: u64 = 32 << 20;
+const HELD: usize = 32 << 20;
+/// What is read of it at a time.
+const PIECE: usize = 256 << 10;
 
 /// What is archived.
 #[derive(clap::Args)]
@@ -109,16 +110,9 @@ struct File {
     name: WalFile,
     path: PathBuf,
     length: u64,
-    content: Content,
+    /// The first page, or less where there is less.
+    first: Vec<u8>,
     cluster: Cluster,
-}
-
-/// What is in it.
-enum Content {
-    /// All of it.
-    Held(Bytes),
-    /// Its first page.
-    Long(Vec<u8>),
 }
 
 impl File {
@@ -130,10 +124,8 @@ impl File {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let name = WalFile::parse(name, cluster.control.segment_size)
             .map_err(|e| Error::input(e.to_string()).hint("This is %p of archive_command."))?;
-        let (length, content) = Content::read(path).map_err(|e| {
-            Error::new(Code::Io, format!("could not read {}", path.display())).hint("Is the path right?").source(e)
-        })?;
-        let file = Self { name, path: path.to_owned(), length, content, cluster };
+        let (length, first) = open(path).map_err(|e| unreadable(path, e))?;
+        let file = Self { name, path: path.to_owned(), length, first, cluster };
         file.check()?;
         Ok(file)
     }
@@ -145,28 +137,23 @@ impl File {
             Err(Error::new(Code::Mismatch, format!("{} is not the segment that its name says: {what}", self.name))
                 .hint("It was not archived. Find out what wrote to pg_wal."))
         };
-        let first = match &self.content {
-            Content::Held(held) => held.get(..PAGE_SIZE).unwrap_or_default(),
-            Content::Long(first) => first,
-        };
-        segment.check(first, self.length, Some(self.cluster.control.system_identifier)).or_else(wrong)
+        segment.check(&self.first, self.length, Some(self.cluster.control.system_identifier)).or_else(wrong)
     }
 
     /// Puts it there; none when the same was there already.
     async fn push(&self, archive: &Archive, key: &str) -> Result<Option<Passed>> {
         let system = Some(self.cluster.control.system_identifier);
-        let held = match &self.content {
-            Content::Held(held) => held,
-            Content::Long(_) => return self.stream(archive, key, system).await,
+        let Some(length) = usize::try_from(self.length).ok().filter(|length| *length <= HELD) else {
+            return self.stream(archive, key, system).await;
         };
         // Packing takes the processor, asking whose archive it is the network.
         let packing = tokio::task::spawn_blocking({
-            let (archive, held) = (archive.clone(), held.clone());
-            move || archive.seal(archive.codec(), &held)
+            let (archive, fill) = (archive.clone(), self.content());
+            move || archive.seal(archive.codec(), length, fill)
         });
         archive.claim(&self.cluster.pin()).await?;
         let packed = packing.await.map_err(|e| Error::internal("packing a file failed").source(e))?;
-        let (bytes, stored, content) = packed?;
+        let (bytes, stored, content) = packed.map_err(|e| unreadable(&self.path, e))?;
         let sums = Sidecar::new(key, stored, Some(content), system);
         match archive.store().put(key, bytes, Over::Keep).await? {
             Put::Written { .. } => {
@@ -181,15 +168,20 @@ impl File {
         }
     }
 
-    /// The same of a file that isn't held in memory.
+    /// Writes its content, piece by piece: a piece stays in the processor's cache until it is packed.
+    fn content(&self) -> impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static {
+        let (path, length) = (self.path.clone(), self.length);
+        move |sink| {
+            let mut reader = io::BufReader::with_capacity(PIECE, fs::File::open(&path)?);
+            let copied = io::copy(&mut reader, sink)?;
+            if copied == length { Ok(()) } else { Err(io::Error::other("the file changes while it is read")) }
+        }
+    }
+
+    /// The same of a file whose packed content isn't held in memory.
     async fn stream(&self, archive: &Archive, key: &str, system: Option<u64>) -> Result<Option<Passed>> {
         archive.claim(&self.cluster.pin()).await?;
-        let (path, length) = (self.path.clone(), self.length);
-        let fill = move |sink: &mut dyn io::Write| {
-            let copied = io::copy(&mut fs::File::open(&path)?, sink)?;
-            if copied == length { Ok(()) } else { Err(io::Error::other("the file changes while it is read")) }
-        };
-        let (sealed, ()) = archive.write(key, archive.codec(), Over::Keep, system, fill).await?;
+        let (sealed, ()) = archive.write(key, archive.codec(), Over::Keep, system, self.content()).await?;
         if sealed.written {
             return Ok(Some(sealed.stored));
         }
@@ -232,17 +224,15 @@ impl File {
     }
 }
 
-impl Content {
-    /// Its length, and as much of it as is held.
-    fn read(path: &Path) -> io::Result<(u64, Self)> {
-        let mut file = fs::File::open(path)?;
-        let length = file.metadata()?.len();
-        if length <= HELD {
-            let content = fs::read(path)?;
-            return Ok((content.len() as u64, Self::Held(content.into())));
-        }
-        let mut first = vec![0; PAGE_SIZE];
-        file.read_exact(&mut first)?;
-        Ok((length, Self::Long(first)))
-    }
+/// Its length and its first page.
+fn open(path: &Path) -> io::Result<(u64, Vec<u8>)> {
+    let file = fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut first = Vec::new();
+    file.take(PAGE_SIZE as u64).read_to_end(&mut first)?;
+    Ok((length, first))
+}
+
+fn unreadable(path: &Path, error: io::Error) -> Error {
+    Error::new(Code::Io, format!("could not read {}", path.display())).hint("Is the path right?").source(error)
 }

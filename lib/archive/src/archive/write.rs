@@ -106,11 +106,17 @@ impl Archive {
         Ok((Sealed { stored, content, written }, value))
     }
 
-    /// Packs and encrypts content in memory: the object, and its sums as [`Self::write`] would keep them.
-    pub fn seal(&self, codec: Codec, content: &[u8]) -> Result<(Bytes, Passed, Passed)> {
-        let sealed = fill_sealed(Vec::new(), codec, self.key.as_deref(), |sink| sink.write_all(content));
-        let (bytes, stored, content, ()) = sealed.map_err(|e| Error::internal("packing in memory failed").source(e))?;
-        Ok((bytes.into(), stored, content))
+    /// Packs and encrypts into memory what `fill` writes, some `length` bytes: the object, and its sums as
+    /// [`Self::write`] would keep them. The only errors are those of `fill`.
+    pub fn seal(
+        &self,
+        codec: Codec,
+        length: usize,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<(Bytes, Passed, Passed)> {
+        // Memory that isn't written to costs nothing; growing does.
+        let sealed = fill_sealed(Vec::with_capacity(length), codec, self.key.as_deref(), fill);
+        sealed.map(|(bytes, stored, content, ())| (bytes.into(), stored, content))
     }
 
     /// Writes a small object as it is, neither packed nor encrypted, and its sums.
