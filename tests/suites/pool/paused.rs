@@ -40,6 +40,14 @@ fn idle(pooling: &Pooling) -> flotilla_tests::Running {
     psql
 }
 
+/// A client in the middle of a transaction, and a run whose pause waits for it.
+fn held_up(pooling: &Pooling, new: &str) -> (flotilla_tests::Running, flotilla_tests::Running) {
+    let open = idle(pooling);
+    let run = apply(pooling, new, &["--pause-limit", "5s"]).start();
+    until("the pooler is being paused", || (paused(pooling) > 0).then_some(()));
+    (open, run)
+}
+
 /// The process that holds the pooler.
 fn guard(pooling: &Pooling) -> Option<Identity> {
     let place = pooling.fleet.path().display().to_string();
@@ -153,9 +161,7 @@ fn killed_at_any_step_nothing_stays_paused() {
 fn what_two_kills_leave_paused_the_next_run_lets_go() {
     let pooling = pooler("");
     let new = with(&pooling.rendered(), "default_pool_size", "9");
-    let open = idle(&pooling);
-    let run = apply(&pooling, &new, &["--pause-limit", "5s"]).start();
-    until("the pooler is being paused", || (paused(&pooling) > 0).then_some(()));
+    let (open, run) = held_up(&pooling, &new);
     // Both at once: neither may see the other's end.
     run.signal(Signal::STOP);
     guard(&pooling).expect("a guard").signal(Signal::KILL);
@@ -172,9 +178,7 @@ fn what_two_kills_leave_paused_the_next_run_lets_go() {
 fn what_a_killed_guard_leaves_paused_another_one_lets_go() {
     let pooling = pooler("");
     let new = with(&pooling.rendered(), "default_pool_size", "9");
-    let open = idle(&pooling);
-    let run = apply(&pooling, &new, &["--pause-limit", "5s"]).start();
-    until("the pooler is being paused", || (paused(&pooling) > 0).then_some(()));
+    let (open, run) = held_up(&pooling, &new);
     guard(&pooling).expect("a guard").signal(Signal::KILL);
     let line = run.finish().code_is(1).line("pool-a");
     assert!(line["error"]["message"].as_str().unwrap().contains("guard has ended"), "{line}");

@@ -119,10 +119,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<()> {
     let planned = cx.unless_ended(plan::make(&rest, shard, args.to.as_deref())).await?;
     let body = Switched {
         from: Some(planned.from.name.clone()),
-        to: match planned.to.as_slice() {
-            [only] => Some(only.name.clone()),
-            _ => None,
-        },
+        to: planned.only().map(|node| node.name.clone()),
         candidates: Some(planned.candidates()),
         paused: Some(pause::databases(config, shard)),
         ..Switched::default()

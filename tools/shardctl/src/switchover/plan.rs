@@ -23,6 +23,11 @@ pub(crate) struct Move<'a> {
 }
 
 impl Move<'_> {
+    /// Who will lead, where Patroni has no choice.
+    pub(crate) fn only(&self) -> Option<&Node> {
+        self.to_member.as_ref().and(self.to.first().copied())
+    }
+
     /// The names of those who may lead then.
     pub(crate) fn candidates(&self) -> Vec<String> {
         self.to.iter().map(|node| node.name.clone()).collect()
