@@ -18,11 +18,15 @@ const BUCKET: &str = "archive";
 /// Words that occur nowhere else, so that a leaked one is found.
 const ROOT: (&str, &str) = ("planted-Zx81-root", "planted-Zx81-root-secret");
 const SECRET: &str = "planted-Zx81-object-secret";
+/// The administrator of a MinIO that nobody has given another.
+const KNOWN_TO_ALL: (&str, &str) = ("minioadmin", "minioadmin");
 
 /// A running service with one bucket, and users who may do more or less in it.
 #[derive(Debug)]
 pub struct ObjectStore {
     port: u16,
+    scheme: &'static str,
+    root: (&'static str, &'static str),
     server: Option<Process>,
     programs: Programs,
     sandbox: Sandbox,
@@ -31,17 +35,28 @@ pub struct ObjectStore {
 impl ObjectStore {
     /// Starts one.
     pub fn start() -> Self {
+        Self::start_as("https", ROOT)
+    }
+
+    /// Starts one that speaks no TLS and has the administrator that everybody knows.
+    pub fn careless() -> Self {
+        Self::start_as("http", KNOWN_TO_ALL)
+    }
+
+    fn start_as(scheme: &'static str, root: (&'static str, &'static str)) -> Self {
         let programs = Programs::below(&places::cache().expect("a cache folder"));
         for need in programs.needs() {
             assert!(need.program.exists(), "{} is missing; run compose/install", need.program.display());
         }
         let sandbox = Sandbox::new();
         let tls = Identity::of_address("127.0.0.1").write(&sandbox);
-        for (from, to) in [(&tls.certificate, "certs/public.crt"), (&tls.key, "certs/private.key")] {
-            sandbox.file(to, fs::read(from).expect("a file of the sandbox"));
+        // It speaks TLS where it finds a certificate.
+        let certificates = if scheme == "https" { "certs" } else { "no-certs" };
+        for (from, to) in [(&tls.certificate, "public.crt"), (&tls.key, "private.key")] {
+            sandbox.file(format!("{certificates}/{to}"), fs::read(from).expect("a file of the sandbox"));
         }
-        sandbox.file("minio.env", environment(ROOT.0, ROOT.1, "here"));
-        let mut store = Self { port: 0, server: None, programs, sandbox };
+        sandbox.file("minio.env", environment(root.0, root.1, "here"));
+        let mut store = Self { port: 0, scheme, root, server: None, programs, sandbox };
         store.run();
         let service = store.service();
         service.bucket(BUCKET).expect("a bucket");
@@ -109,8 +124,8 @@ impl ObjectStore {
             programs: &self.programs,
             endpoint: self.endpoint(),
             authority: self.authority(),
-            user: ROOT.0,
-            password: ROOT.1,
+            user: self.root.0,
+            password: self.root.1,
         }
     }
 
@@ -142,7 +157,7 @@ impl ObjectStore {
 
     /// Its URL.
     pub fn endpoint(&self) -> String {
-        format!("https://{}", self.address())
+        format!("{}://{}", self.scheme, self.address())
     }
 
     /// A store of the topology below this path of the bucket, used as one of the users.
@@ -165,11 +180,11 @@ impl ObjectStore {
     /// The same as lines of `flotilla.toml`.
     pub fn toml(&self, path: &str, user: &str) -> String {
         let (endpoint, authority, credentials) = (self.endpoint(), self.authority(), self.credentials());
+        let authority =
+            if self.scheme == "https" { format!("ca_file = \"{}\"\n", authority.display()) } else { String::new() };
         format!(
             "[[archive.stores]]\nname = \"region1\"\nurl = \"s3://{BUCKET}/{path}\"\nendpoint = {endpoint:?}\n\
-             region = \"here\"\npath_style = true\nca_file = \"{}\"\nprofile = {user:?}\n\
-             credentials_file = \"{}\"\n",
-            authority.display(),
+             region = \"here\"\npath_style = true\n{authority}profile = {user:?}\ncredentials_file = \"{}\"\n",
             credentials.display(),
         )
     }

@@ -19,7 +19,7 @@ fn endpoint(fleet: &Fleet, role: &str) -> Endpoint {
 
 fn options() -> BaseBackupOptions {
     let label = "it's a \\ label".to_owned();
-    BaseBackupOptions { label, fast_checkpoint: true, verify_checksums: true, max_rate_kib: None }
+    BaseBackupOptions { label, fast_checkpoint: true, verify_checksums: true, max_rate_kib: None, manifest: true }
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ fn an_encrypted_stream_that_ends_between_messages_is_cut_off() {
 fn an_lz4_frame_that_ends_between_blocks_is_cut_off() {
     let content: Vec<u8> = (0..9_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let packed = pack(Codec::Lz4, &content);
-    assert_eq!(packed[4..6], [0x64, 0x70], "the header is WAL-G's");
+    assert_eq!(packed[4..6], [0x64, 0x50], "independent blocks of 256 KiB, and a checksum");
     let first = 7 + 4 + (u32::from_le_bytes(packed[7..11].try_into().unwrap()) & 0x7FFF_FFFF) as usize;
     let error = unpack(Codec::Lz4, &packed[..first]).unwrap_err();
     assert_eq!(error.to_string(), "the lz4 stream is cut off");

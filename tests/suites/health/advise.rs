@@ -234,6 +234,47 @@ fn a_statement_that_sorts_on_disk_gets_memory() {
     assert_eq!(fleet.psql(0, written), before);
 }
 
+/// What only the application can mend: kind by kind, each found alone, and gone when it isn't counted any more.
+#[test]
+fn statements_that_cost_too_much_are_named_with_what_is_wrong() {
+    const KINDS: [&str; 4] = ["low_cache_hit", "unsteady_statement", "frequent_statement", "slow_statement"];
+    let fleet = Fleet::new().shards(1).set("shared_buffers", "1MB").init().start();
+    fleet.psql(0, USERS);
+    let again = |statement: &str, times: usize| {
+        fleet.psql(0, &format!("SET SESSION AUTHORIZATION app; {}", format!("{statement}; ").repeat(times)));
+    };
+    let sleeper = |seconds: f64| format!("SELECT name FROM users WHERE id = 77 AND pg_sleep({seconds:.2}) IS NOT NULL");
+    let provoke = |kind: &str| match kind {
+        "low_cache_hit" => again("SELECT count(*) FROM users", 12),
+        "unsteady_statement" => {
+            again(&sleeper(0.0), 24);
+            again(&sleeper(0.5), 1);
+        }
+        "frequent_statement" => (0..10).for_each(|_| again("SELECT name FROM users WHERE id = 77", 1_000)),
+        _ => again(&sleeper(0.15), 12),
+    };
+    for kind in KINDS {
+        fleet.psql(0, "SELECT pg_stat_statements_reset()");
+        provoke(kind);
+        let outcome = advise(&fleet, &[]);
+        let lines = outcome.lines();
+        let said: Vec<&Value> = lines.iter().filter(|line| KINDS.iter().any(|kind| line["kind"] == **kind)).collect();
+        let [advice] = said.as_slice() else { panic!("{kind}\n{}", outcome.transcript()) };
+        assert_eq!(advice["kind"], kind, "{advice}");
+        assert!(advice["why"].is_string() && advice["remedy"].is_string(), "{advice}");
+        assert!(sql_of(advice).is_empty(), "nothing that the server could do: {advice}");
+        let statement = advice["statement"].as_str().unwrap();
+        assert!(statement.contains("FROM users") && !statement.contains("77"), "{statement}");
+    }
+    fleet.psql(0, "SELECT pg_stat_statements_reset()");
+    let outcome = advise(&fleet, &[]);
+    assert!(
+        outcome.lines().iter().all(|line| KINDS.iter().all(|kind| line["kind"] != *kind)),
+        "{}",
+        outcome.transcript()
+    );
+}
+
 #[test]
 fn unused_room_is_found_by_estimate_and_by_measure() {
     for measured in [false, true] {

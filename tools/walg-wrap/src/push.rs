@@ -257,6 +257,7 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
         fast_checkpoint: true,
         verify_checksums: true,
         max_rate_kib: None,
+        manifest: false,
     };
     let mut stream = source.stream.base_backup(&options).await?;
     let start: Lsn = stream.start.lsn.parse()?;

@@ -12,7 +12,7 @@ use flotilla::error::{Code, Error, Result};
 use flotilla::record::{Line, Record, RecordInfo};
 use flotilla::verb::{Effect, Example, Scope, Verb};
 use flotilla::{Context, failpoint};
-use flotilla_archive::digest::Passed;
+use flotilla_archive::digest::{Content, Passed};
 use flotilla_archive::documents::Sidecar;
 use flotilla_archive::store::{Over, Put};
 use flotilla_archive::wal::{PAGE_SIZE, WalFile};
@@ -181,7 +181,7 @@ impl File {
     /// The same of a file whose packed content isn't held in memory.
     async fn stream(&self, archive: &Archive, key: &str, system: Option<u64>) -> Result<Option<Passed>> {
         archive.claim(&self.cluster.pin()).await?;
-        let (sealed, ()) = archive.write(key, archive.codec(), Over::Keep, system, self.content()).await?;
+        let (sealed, ()) = archive.write_summed(key, archive.codec(), Over::Keep, system, self.content()).await?;
         if sealed.written {
             return Ok(Some(sealed.stored));
         }
@@ -192,7 +192,7 @@ impl File {
     /// What is there under this name must have the same content. Every server of a shard archives, so
     /// this is the common case: the sums beside the object say so, and its size that it is the one that
     /// they were made of. Where there are none, it is read.
-    async fn compare(&self, archive: &Archive, key: &str, content: Passed, system: Option<u64>) -> Result<()> {
+    async fn compare(&self, archive: &Archive, key: &str, content: Content, system: Option<u64>) -> Result<()> {
         let (meta, sums) = tokio::try_join!(async { Ok(archive.store().head(key).await?) }, archive.sums(key))?;
         let known = sums.filter(|sums| sums.bytes == meta.size).and_then(|sums| sums.is_content(content));
         let same = if let Some(same) = known {
@@ -200,7 +200,7 @@ impl File {
         } else {
             let read = archive.read(key, archive.codec(), |reader| std::io::copy(reader, &mut std::io::sink()));
             let (opened, _) = read.await?;
-            let same = opened.content == content;
+            let same = Content::from(opened.content) == content;
             if same {
                 archive.write_sums(&Sidecar::new(key, opened.stored, Some(content), system)).await?;
             }

@@ -12,7 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{Archive, failed};
 use crate::codec::Codec;
 use crate::crypt::{Encrypting, Key};
-use crate::digest::{Passed, Summing};
+use crate::digest::{Content, Counting, Passed, Summing, SummingAside};
 use crate::documents::Sidecar;
 use crate::names;
 use crate::store::{Over, Put, Upload};
@@ -28,14 +28,24 @@ pub struct Sealed {
     /// The object as it is in the store.
     pub stored: Passed,
     /// Its content.
-    pub content: Passed,
+    pub content: Content,
     /// False when there was an object of this name already, which stays as it is.
     pub written: bool,
+}
+
+/// What is made of a content.
+struct Sealing {
+    codec: Codec,
+    secret: Option<Arc<Key>>,
+    /// Whether the content is summed, too.
+    summed: bool,
 }
 
 impl Archive {
     /// Writes an object from what `fill` writes, and its sums. The object appears when `fill` has ended
     /// well and everything has arrived; in memory are a few pieces of it.
+    ///
+    /// The sum is of the object as it is stored, and its packing has a checksum of the content.
     pub async fn write<T, F>(
         &self,
         key: &str,
@@ -48,7 +58,25 @@ impl Archive {
         T: Send + 'static,
         F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
     {
-        self.write_with(key, codec, over, system, self.key.clone(), fill).await
+        let sealing = Sealing { codec, secret: self.key.clone(), summed: false };
+        self.write_with(key, sealing, over, system, fill).await
+    }
+
+    /// The same, and its content is summed, too: another server may write the same content in other bytes.
+    pub async fn write_summed<T, F>(
+        &self,
+        key: &str,
+        codec: Codec,
+        over: Over,
+        system: Option<u64>,
+        fill: F,
+    ) -> Result<(Sealed, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
+    {
+        let sealing = Sealing { codec, secret: self.key.clone(), summed: true };
+        self.write_with(key, sealing, over, system, fill).await
     }
 
     /// Writes a document of any length that is neither packed nor encrypted, and its sums.
@@ -57,16 +85,16 @@ impl Archive {
         T: Send + 'static,
         F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
     {
-        self.write_with(key, Codec::None, over, system, None, fill).await
+        let sealing = Sealing { codec: Codec::None, secret: None, summed: true };
+        self.write_with(key, sealing, over, system, fill).await
     }
 
     async fn write_with<T, F>(
         &self,
         key: &str,
-        codec: Codec,
+        sealing: Sealing,
         over: Over,
         system: Option<u64>,
-        secret: Option<Arc<Key>>,
         fill: F,
     ) -> Result<(Sealed, T)>
     where
@@ -76,11 +104,10 @@ impl Archive {
         let (send, receive) = mpsc::channel::<io::Result<Bytes>>(WAITING);
         let work = tokio::task::spawn_blocking(move || {
             let pipe = Pipe { send: send.clone(), buffer: BytesMut::with_capacity(CHUNK) };
-            let filled =
-                fill_sealed(pipe, codec, secret.as_deref(), fill).and_then(|(mut pipe, stored, content, value)| {
-                    pipe.flush()?;
-                    Ok((stored, content, value))
-                });
+            let filled = sealing.fill(pipe, fill).and_then(|(mut pipe, stored, content, value)| {
+                pipe.flush()?;
+                Ok((stored, content, value))
+            });
             // The upload must not take the end of the pipe for the end of the object.
             if let Err(error) = &filled {
                 let _ = send.blocking_send(Err(io::Error::other(error.to_string())));
@@ -113,9 +140,10 @@ impl Archive {
         codec: Codec,
         length: usize,
         fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> io::Result<(Bytes, Passed, Passed)> {
+    ) -> io::Result<(Bytes, Passed, Content)> {
+        let sealing = Sealing { codec, secret: self.key.clone(), summed: true };
         // Memory that isn't written to costs nothing; growing does.
-        let sealed = fill_sealed(Vec::with_capacity(length), codec, self.key.as_deref(), fill);
+        let sealed = sealing.fill(Vec::with_capacity(length), fill);
         sealed.map(|(bytes, stored, content, ())| (bytes.into(), stored, content))
     }
 
@@ -124,7 +152,7 @@ impl Archive {
         let passed = Passed { bytes: content.len() as u64, sum: crate::digest::Sum::of(&content) };
         let put = self.store().put(key, content, over).await?;
         if put != Put::Exists {
-            self.write_sums(&Sidecar::new(key, passed, Some(passed), system)).await?;
+            self.write_sums(&Sidecar::new(key, passed, Some(passed.into()), system)).await?;
         }
         Ok(put)
     }
@@ -137,34 +165,53 @@ impl Archive {
     }
 }
 
-/// Content → packing → encryption → sink, summed at both ends: the sink, what it got, what went in.
-fn fill_sealed<W: Write, T>(
-    sink: W,
-    codec: Codec,
-    key: Option<&Key>,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<T>,
-) -> io::Result<(W, Passed, Passed, T)> {
-    let stored = Summing::new(sink);
-    let (stored, content, value) = match key {
-        None => fill_packed(stored, codec, fill)?,
-        Some(key) => {
-            let (sealed, content, value) = fill_packed(Encrypting::new(stored, key)?, codec, fill)?;
-            (sealed.finish()?, content, value)
+impl Sealing {
+    /// Content → packing → encryption → sink, summed at the sink, and at the other end where that is wanted: the
+    /// sink, what it got, what went in.
+    fn fill<W: Write, T>(
+        &self,
+        sink: W,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+    ) -> io::Result<(W, Passed, Content, T)> {
+        let stored = Summing::new(sink);
+        let (stored, mut content, value) = match &self.secret {
+            None => self.fill_packed(stored, fill)?,
+            Some(key) => {
+                let (sealed, content, value) = self.fill_packed(Encrypting::new(stored, key)?, fill)?;
+                (sealed.finish()?, content, value)
+            }
+        };
+        let (sink, passed) = stored.finish();
+        if self.is_plain() {
+            content = passed.into();
         }
-    };
-    let (sink, passed) = stored.finish();
-    Ok((sink, passed, content, value))
-}
+        Ok((sink, passed, content, value))
+    }
 
-fn fill_packed<W: Write, T>(
-    sink: W,
-    codec: Codec,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<T>,
-) -> io::Result<(W, Passed, T)> {
-    let mut content = Summing::new(codec.writer(sink, None)?);
-    let value = fill(&mut content)?;
-    let (packer, passed) = content.finish();
-    Ok((packer.finish()?, passed, value))
+    fn fill_packed<W: Write, T>(
+        &self,
+        sink: W,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+    ) -> io::Result<(W, Content, T)> {
+        let packer = self.codec.writer(sink, None)?;
+        let (packer, content, value) = if self.summed && !self.is_plain() {
+            let mut content = SummingAside::new(packer)?;
+            let value = fill(&mut content)?;
+            let (packer, passed) = content.finish()?;
+            (packer, passed.into(), value)
+        } else {
+            let mut content = Counting::new(packer);
+            let value = fill(&mut content)?;
+            let (packer, bytes) = content.finish();
+            (packer, Content { bytes, sum: None }, value)
+        };
+        Ok((packer.finish()?, content, value))
+    }
+
+    /// Whether what is stored is the content itself.
+    fn is_plain(&self) -> bool {
+        self.codec == Codec::None && self.secret.is_none()
+    }
 }
 
 /// An object that was there before all of the new one was made.

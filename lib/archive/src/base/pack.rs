@@ -138,14 +138,23 @@ impl Packer {
 
 const UNFINISHED: &str = "nothing more came";
 
-async fn write(archive: Archive, key: String, system: u64, receive: mpsc::Receiver<Piece>) -> Result<Sealed> {
+async fn write(archive: Archive, key: String, system: u64, mut receive: mpsc::Receiver<Piece>) -> Result<Sealed> {
     let fill = move |sink: &mut dyn io::Write| {
-        let mut pieces = Pieces { receive, piece: Bytes::new() };
         let mut tar = TarWriter::new(sink);
         loop {
-            match pieces.receive.blocking_recv() {
+            match receive.blocking_recv() {
                 Some(Piece::Member(member)) if member.kind == Kind::Directory => tar.empty(&member)?,
-                Some(Piece::Member(member)) => drop(tar.file(&member, &mut pieces)?),
+                Some(Piece::Member(member)) => drop(tar.file_of(&member, |write| {
+                    let mut left = member.size;
+                    while left > 0 {
+                        let Some(Piece::Content(piece)) = receive.blocking_recv() else {
+                            return Err(io::Error::other(UNFINISHED));
+                        };
+                        left = left.saturating_sub(piece.len() as u64);
+                        write(&piece)?;
+                    }
+                    Ok(())
+                })?),
                 Some(Piece::End) => return tar.finish().map(drop),
                 Some(Piece::Content(_)) => return Err(io::Error::other("content without a member")),
                 None => return Err(io::Error::other(UNFINISHED)),
@@ -154,24 +163,4 @@ async fn write(archive: Archive, key: String, system: u64, receive: mpsc::Receiv
     };
     let (sealed, ()) = archive.write(&key, archive.codec(), Over::Replace, Some(system), fill).await?;
     Ok(sealed)
-}
-
-/// The content of the member at hand.
-struct Pieces {
-    receive: mpsc::Receiver<Piece>,
-    piece: Bytes,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.piece.is_empty() {
-            match self.receive.blocking_recv() {
-                Some(Piece::Content(piece)) => self.piece = piece,
-                _ => return Err(io::Error::other(UNFINISHED)),
-            }
-        }
-        let taken = self.piece.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&self.piece.split_to(taken));
-        Ok(taken)
-    }
 }

@@ -25,8 +25,11 @@ use crate::store::Over;
 use crate::tarball::{Member, TarWriter};
 use crate::wal::Lsn;
 
-/// How many pieces of the stream may wait to be sorted.
-const WAITING: usize = 8;
+/// What is handed over to be sorted at once, in bytes: the server sends 32 KiB at a time, and to wake a thread
+/// for each takes longer than to sort it.
+const HANDFUL: usize = 512 << 10;
+/// How many such handfuls may wait to be sorted.
+const WAITING: usize = 4;
 
 /// What has been stored of a backup that isn't one yet.
 #[derive(Debug)]
@@ -74,8 +77,24 @@ pub struct Describe {
 
 /// A tar that is being sorted on a thread of its own.
 struct Feed {
-    send: mpsc::Sender<Bytes>,
+    send: mpsc::Sender<Vec<Bytes>>,
+    handful: Vec<Bytes>,
+    held: usize,
     sorting: JoinHandle<(Sorter, io::Result<()>)>,
+}
+
+impl Feed {
+    /// Takes what has come. False when nobody reads it any more, who says why at its end.
+    async fn take(&mut self, bytes: Bytes) -> bool {
+        self.held += bytes.len();
+        self.handful.push(bytes);
+        self.held < HANDFUL || self.hand_over().await
+    }
+
+    async fn hand_over(&mut self) -> bool {
+        self.held = 0;
+        self.send.send(std::mem::take(&mut self.handful)).await.is_ok()
+    }
 }
 
 /// Stores what the server sends. `progress` is told the bytes that have come.
@@ -105,18 +124,12 @@ pub async fn take(
                 let sorter = idle.take().ok_or_else(|| Error::internal("two tars at once"))?;
                 feed = Some(begin(sorter, tablespace));
             }
-            Event::Manifest => {
-                if let Some(feed) = feed.take() {
-                    idle = Some(ended(feed).await?);
-                }
-                failpoint::hit("push.sorted");
-            }
+            Event::Manifest => return Err(Error::internal("a manifest that nobody has asked for")),
             Event::Data(bytes) => {
                 came += bytes.len() as u64;
                 progress(came);
-                // Whoever has stopped reading says why at its end.
-                if let Some(open) = &feed
-                    && open.send.send(bytes).await.is_err()
+                if let Some(open) = &mut feed
+                    && !open.take(bytes).await
                     && let Some(feed) = feed.take()
                 {
                     ended(feed).await?;
@@ -137,6 +150,7 @@ pub async fn take(
         (None, Some(sorter)) => sorter,
         (None, None) => return Err(Error::internal("a backup without files")),
     };
+    failpoint::hit("push.sorted");
     let sorter = tokio::task::spawn_blocking(move || sorter.packer.end().map(|()| sorter));
     let sorter = sorter.await.map_err(|e| Error::internal("ending a backup failed").source(e))?;
     let mut sorter = sorter.map_err(|e| Error::new(Code::Io, "a part could not be ended").source(e))?;
@@ -173,17 +187,27 @@ pub async fn take(
 }
 
 fn begin(mut sorter: Sorter, tablespace: Option<u32>) -> Feed {
-    let (send, mut receive) = mpsc::channel(WAITING);
+    let (send, mut receive) = mpsc::channel::<Vec<Bytes>>(WAITING);
     let sorting = tokio::task::spawn_blocking(move || {
-        let mut source = Pieces::new(|| receive.blocking_recv().map(Ok));
+        let mut handful = Vec::new().into_iter();
+        let mut source = Pieces::new(|| {
+            loop {
+                if let Some(piece) = handful.next() {
+                    return Some(Ok(piece));
+                }
+                handful = receive.blocking_recv()?.into_iter();
+            }
+        });
         let outcome = sorter.tar(tablespace, &mut source);
         (sorter, outcome)
     });
-    Feed { send, sorting }
+    Feed { send, handful: Vec::new(), held: 0, sorting }
 }
 
 /// Ends a tar. Where a part could not be sent, that is the reason why sorting broke off.
-async fn ended(feed: Feed) -> Result<Sorter> {
+async fn ended(mut feed: Feed) -> Result<Sorter> {
+    // Whether it arrives says the outcome.
+    feed.hand_over().await;
     drop(feed.send);
     let (sorter, outcome) = feed.sorting.await.map_err(|e| Error::internal("sorting a backup failed").source(e))?;
     match outcome {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Corrupt;
-use crate::digest::{Passed, Sum};
+use crate::digest::{Content, Passed, Sum};
 
 /// What an object was when it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,8 @@ pub struct Sidecar {
     /// The size of its content, unpacked and decrypted.
     #[serde(default)]
     pub content_bytes: Option<u64>,
-    /// The sum of its content: packing and encrypting the same again gives other bytes.
+    /// The sum of its content, of a file of the WAL and of what isn't packed: two servers archive the same file,
+    /// and packing and encrypting it again gives other bytes.
     #[serde(default)]
     pub content_sha256: Option<Sum>,
     /// The system identifier of the cluster that it is of, in decimal.
@@ -29,14 +30,14 @@ pub struct Sidecar {
 
 impl Sidecar {
     /// The document of an object.
-    pub fn new(object: &str, stored: Passed, content: Option<Passed>, system: Option<u64>) -> Self {
+    pub fn new(object: &str, stored: Passed, content: Option<Content>, system: Option<u64>) -> Self {
         Self {
             version: 1,
             object: object.to_owned(),
             bytes: stored.bytes,
             sha256: stored.sum,
             content_bytes: content.map(|content| content.bytes),
-            content_sha256: content.map(|content| content.sum),
+            content_sha256: content.and_then(|content| content.sum),
             system_identifier: system.map(|system| system.to_string()),
         }
     }
@@ -73,9 +74,9 @@ impl Sidecar {
         Ok(())
     }
 
-    /// Whether other content of the same sum is the same; `None` when the document doesn't say.
-    pub fn is_content(&self, content: Passed) -> Option<bool> {
-        let same = self.content_sha256? == content.sum;
+    /// Whether other content of the same sum is the same; `None` where one of them isn't known.
+    pub fn is_content(&self, content: Content) -> Option<bool> {
+        let same = self.content_sha256? == content.sum?;
         Some(same && self.content_bytes.is_none_or(|bytes| bytes == content.bytes))
     }
 }

@@ -25,7 +25,7 @@ impl<W: Write> fmt::Debug for TarWriter<W> {
 impl<W: Write> TarWriter<W> {
     /// Writes to this.
     pub fn new(sink: W) -> Self {
-        Self { builder: Builder::new(sink), buffer: vec![0; BUFFER] }
+        Self { builder: Builder::new(sink), buffer: Vec::new() }
     }
 
     /// Adds a folder or an empty file.
@@ -36,20 +36,37 @@ impl<W: Write> TarWriter<W> {
     /// Adds a file of the member's size. A file that grew is cut there and one that shrank is filled up
     /// with zeros, as the log will say what became of it; how many zeros is what it gives back.
     pub fn file(&mut self, member: &Member, content: &mut dyn Read) -> io::Result<u64> {
-        self.header(member)?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(BUFFER, 0);
         let mut content = content.take(member.size);
-        let mut left = member.size;
-        while left > 0 {
-            match content.read(&mut self.buffer) {
-                Ok(0) => break,
-                Ok(read) => {
-                    self.builder.get_mut().write_all(&self.buffer[..read])?;
-                    left -= read as u64;
+        let left = self.file_of(member, |write| {
+            loop {
+                match content.read(&mut buffer) {
+                    Ok(0) => return Ok(()),
+                    Ok(read) => write(&buffer[..read])?,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
             }
-        }
+        });
+        self.buffer = buffer;
+        left
+    }
+
+    /// The same of a file whose content `fill` writes piece by piece: at most the member's size.
+    pub fn file_of(
+        &mut self,
+        member: &Member,
+        fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        self.header(member)?;
+        let mut left = member.size;
+        let sink = self.builder.get_mut();
+        fill(&mut |piece| {
+            left =
+                left.checked_sub(piece.len() as u64).ok_or_else(|| io::Error::other("more than the member's size"))?;
+            sink.write_all(piece)
+        })?;
         let padding = member.size.next_multiple_of(BLOCK as u64) - member.size;
         io::copy(&mut io::repeat(0).take(left + padding), self.builder.get_mut())?;
         Ok(left)

@@ -68,7 +68,7 @@ fn compare(run: &Run, key: &str, stored: Passed, content: Option<Passed>, sums: 
     if let Some(sums) = sums {
         if let Err(corrupt) = sums.compare(stored) {
             run.find(Finding::error(Rule::Changed, key, corrupt.to_string()));
-        } else if content.is_some_and(|content| sums.is_content(content) == Some(false)) {
+        } else if content.is_some_and(|content| sums.is_content(content.into()) == Some(false)) {
             let name = names::sidecar(key);
             run.find(Finding::error(Rule::Changed, &name, format!("the sums of \"{key}\" are of another content")));
         }

@@ -87,5 +87,5 @@ async fn sums(run: &Run, backup: &Backup) -> Result<()> {
 
 async fn one(run: &Run, key: &str) -> Result<()> {
     let Some((stored, content)) = run.shared().proofs.get(key).copied() else { return Ok(()) };
-    run.archive.write_sums(&Sidecar::new(key, stored, Some(content), run.system)).await
+    run.archive.write_sums(&Sidecar::new(key, stored, Some(content.into()), run.system)).await
 }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
+use flotilla_native::account::Account;
+use flotilla_native::postgres::{Shutdown, program};
 use flotilla_tests::tls::Identity;
 use flotilla_tests::{Fleet, Outcome, Run, until};
 use serde_json::Value;
@@ -189,9 +193,26 @@ fn what_takes_a_restart_is_found() {
         server.restart().unwrap();
         assert_eq!(found(&postgresql(&fleet).run()), expected(rules), "{name} = {value}");
     }
+    let server = &mut fleet.shards[0].nodes[0].server;
+    server.stop(Shutdown::Fast).unwrap();
+    checksums(&server.data(), "--disable");
+    server.launch().unwrap();
+    assert_eq!(found(&postgresql(&fleet).run()), expected(&["postgresql-checksums-off"]));
+    let server = &mut fleet.shards[0].nodes[0].server;
+    server.stop(Shutdown::Fast).unwrap();
+    checksums(&server.data(), "--enable");
+    server.launch().unwrap();
     fleet.psql(0, "SELECT pg_create_physical_replication_slot('left_behind')");
     assert_eq!(found(&postgresql(&fleet).run().ok()), expected(&["postgresql-slot-limit"]), "a warning");
     postgresql(&fleet).args(["--fail-on", "warn"]).run().code_is(1);
+}
+
+/// Of a server that is down.
+fn checksums(data: &Path, order: &str) {
+    let mut command = Command::new(program("pg_checksums"));
+    command.args([order, "--no-sync", "--pgdata"]).arg(data).current_dir("/");
+    let output = Account::server().unwrap().run(&mut command).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -209,7 +230,7 @@ fn without_tls_both_what_is_sent_and_who_asks_for_it_are_found() {
     assert_eq!(changed(&before, &outcome), expected(&["postgresql-plaintext-login"]));
     let said = of(&outcome, "postgresql-plaintext-login", "s0-a")["observed"].to_string();
     assert!(said.contains("is asked for its password"), "{said}");
-    let psql = flotilla_native::postgres::program("psql");
+    let psql = program("psql");
     let line = format!("exec {} -XAtqc \"SELECT 'here'\" -c 'SELECT pg_sleep(300)'", psql.display());
     let session = fleet.script(&line).env("PGHOST", "127.0.0.1").env("PGPORT", fleet.primary(0).port().to_string());
     let session = session.env("PGUSER", "app").env("PGDATABASE", "app").env("PGSSLMODE", "disable").start();
@@ -324,7 +345,7 @@ fn an_audit_leaves_nothing_behind() {
 fn a_server_that_is_gone_is_unknown_by_every_rule() {
     let mut fleet = safe().init().start();
     let rules = postgresql(&fleet).run().ok().lines().len();
-    fleet.shards[0].nodes[0].server.stop(flotilla_native::postgres::Shutdown::Kill).unwrap();
+    fleet.shards[0].nodes[0].server.stop(Shutdown::Kill).unwrap();
     let outcome = postgresql(&fleet).run().code_is(75);
     let lines = outcome.lines();
     assert!(lines.len() >= rules);

@@ -3,13 +3,19 @@
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
+use flotilla_native::account::Account;
 use flotilla_tests::{Fleet, ObjectStore};
 use serde_json::Value;
 
 use super::{audit, found, of, set};
 
 const ARGS: [&str; 2] = ["--component", "store"];
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
 
 #[test]
 fn each_weakness_of_a_bucket_is_found_by_its_rule() {
@@ -41,10 +47,9 @@ fn each_weakness_of_a_bucket_is_found_by_its_rule() {
     let public = set(&["store-public-list region1", "store-public-read region1"]);
     assert_eq!(found(&audit(&fleet, ARGS).run().code_is(1)), public);
     store.administer(&["anonymous", "set", "none"]);
-    let mode = |mode| fs::set_permissions(store.credentials(), Permissions::from_mode(mode)).unwrap();
-    mode(0o644);
+    mode(&store.credentials(), 0o644);
     assert_eq!(found(&audit(&fleet, ARGS).run().code_is(1)), set(&["store-credentials-open region1"]));
-    mode(0o600);
+    mode(&store.credentials(), 0o600);
     assert_eq!(found(&audit(&fleet, ARGS).run().ok()), BTreeSet::new());
 
     // Of its backups there is none yet, and no second store; what is stored is ciphertext.
@@ -59,10 +64,9 @@ fn a_folder_that_others_read_and_backups_that_are_plain_are_found() {
     let mut fleet = Fleet::new().shards(1).init().start();
     crate::manners::here(&mut fleet);
     let folder = fleet.path().join("archive");
-    let mode = |mode| fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
-    mode(0o700);
+    mode(&folder, 0o700);
     assert_eq!(found(&audit(&fleet, ARGS).run().ok()), BTreeSet::new());
-    mode(0o755);
+    mode(&folder, 0o755);
     assert_eq!(found(&audit(&fleet, ARGS).run().code_is(1)), set(&["store-folder-open here"]));
     let plain = |fleet: &Fleet| of(&audit(fleet, ["--component", "backup"]).run(), "backup-plain", "s0");
     assert_eq!(plain(&fleet)["observed"], "archive.encryption is none");
@@ -73,4 +77,42 @@ fn a_folder_that_others_read_and_backups_that_are_plain_are_found() {
     let line = plain(&fleet);
     assert_eq!(line["state"], "fail");
     assert!(line["observed"].to_string().contains("WAL begins as LZ4 does"), "{line}");
+}
+
+#[test]
+fn a_service_without_tls_and_with_the_key_that_everybody_knows_is_found() {
+    let store = ObjectStore::careless();
+    store.administer(&["version", "enable"]);
+    let mut fleet = Fleet::new().shards(1).start();
+    fleet.file("archive.key", "planted-Zx81-archive-key-0123456789\n");
+    fleet.topology = fleet
+        .topology
+        .clone()
+        .rest(&format!("[archive]\nkey_file = \"archive.key\"\n{}", store.toml("fleet", "writer")));
+    fleet.write_topology();
+    let outcome = audit(&fleet, ARGS).run().code_is(1);
+    assert_eq!(of(&outcome, "store-plaintext", "region1")["state"], "fail", "{}", outcome.transcript());
+    let said = of(&outcome, "store-default-key", "region1")["observed"].to_string();
+    assert!(said.contains("minioadmin with the same password gets in"), "{said}");
+    // There is nothing yet that a stranger could read.
+    let expected = ["store-default-key", "store-plaintext", "store-public-read"].map(|rule| format!("{rule} region1"));
+    assert_eq!(found(&outcome), expected.into_iter().collect());
+    assert_eq!(of(&outcome, "store-public-read", "region1")["state"], "unknown");
+}
+
+#[test]
+fn a_backup_that_nobody_has_read_is_found_until_somebody_reads_it() {
+    let mut fleet = Fleet::new().shards(1).init().archiving().start();
+    let key = fleet.operator("archive.key");
+    fleet.archive(&format!("key_file = {key:?}\nkey_escrow = \"a safe\"\n"));
+    fs::write(&key, "planted-Zx81-archive-key-0123456789\n").unwrap();
+    Account::server().unwrap().own(&key).unwrap();
+    mode(&key, 0o600);
+    fleet.as_operator("walg-wrap", ["push", "-t", "s0"]).run().ok();
+    // What was read is remembered where it was read.
+    let look = || found(&fleet.as_operator("healthcheck", ["audit", "--component", "backup"]).run().ok());
+    let left = set(&["backup-one-store s0", "backup-undrilled s0"]);
+    assert_eq!(look(), &left | &set(&["backup-unverified s0"]), "warnings");
+    fleet.as_operator("walg-wrap", ["verify", "-t", "s0"]).run().ok();
+    assert_eq!(look(), left);
 }

@@ -1,9 +1,11 @@
-//! Redis and etcd, made weak one way after another.
+//! Redis, etcd and Patroni, made weak one way after another.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 
+use flotilla_native::account::Account;
 use flotilla_native::guard::Program;
+use flotilla_native::places;
 use flotilla_tests::tls::Identity;
 use flotilla_tests::{Fleet, until};
 
@@ -112,12 +114,7 @@ fn etcd(fleet: &Fleet, name: &str, asks: bool) -> String {
     let program =
         if asks { program.args(["--client-cert-auth", "--trusted-ca-file", &tls_at("ca.crt")]) } else { program };
     fleet.spawn(&program.log(&fleet.path().join(format!("{name}.log"))));
-    let health = format!(
-        "exec curl -sS --noproxy '*' --cacert {} --cert {} --key {} {url}/health",
-        tls_at("ca.crt"),
-        tls_at("server.crt"),
-        tls_at("server.key")
-    );
+    let health = curl(fleet, &format!("{url}/health"));
     until("etcd is well", || fleet.script(&health).run().stdout.contains("true").then_some(()));
     url
 }
@@ -137,4 +134,73 @@ fn an_etcd_that_answers_strangers_is_found() {
     let peers = ["etcd-plaintext-peer strict", "etcd-plaintext-peer open"];
     assert_eq!(found(&outcome), set(&[&peers[..], &["etcd-open open"]].concat()), "{}", outcome.transcript());
     assert_eq!(of(&outcome, "etcd-open", "strict")["state"], "pass");
+}
+
+/// A request with the fleet's certificate.
+fn curl(fleet: &Fleet, request: &str) -> String {
+    let tls_at = |file: &str| fleet.path().join("tls").join(file).display().to_string();
+    let (authority, certificate, key) = (tls_at("ca.crt"), tls_at("server.crt"), tls_at("server.key"));
+    format!("exec curl -sS --noproxy '*' --cacert {authority} --cert {certificate} --key {key} {request}")
+}
+
+/// Starts a Patroni that waits for another to make the first server, so that it makes none; what it answers to whom
+/// is the same. Its place in the topology.
+fn patroni(fleet: &Fleet, etcd: &str, scope: &str, shared: &str, tls: bool) -> String {
+    let tls_at = |file: &str| fleet.path().join("tls").join(file).display().to_string();
+    for (key, value) in [("initialize", "7000000000000000001"), ("config", shared)] {
+        let line = format!("exec etcdctl --cacert {} put /service/{scope}/{key} -- '{value}'", tls_at("ca.crt"));
+        fleet.script(&line).env("ETCDCTL_ENDPOINTS", etcd).run().ok();
+    }
+    let data = fleet.path().join(format!("patroni-{scope}"));
+    Account::server().unwrap().private_folder(&data).unwrap();
+    let (port, unused) = (free_port(), free_port());
+    let strict = format!(
+        "  certfile: {}\n  keyfile: {}\n  cafile: {}\n  verify_client: optional\n",
+        tls_at("server.crt"),
+        tls_at("server.key"),
+        tls_at("ca.crt")
+    );
+    let file = fleet.file(
+        format!("{scope}.yml"),
+        format!(
+            "scope: {scope}\nname: s0-a\nrestapi:\n  listen: localhost:{port}\n  connect_address: localhost:{port}\n{}\
+             etcd3:\n  host: {}\n  protocol: https\n  cacert: {}\n\
+             postgresql:\n  listen: localhost:{unused}\n  connect_address: localhost:{unused}\n  data_dir: {}\n\
+             \x20 authentication:\n    superuser: {{username: postgres}}\n    replication: {{username: replicator}}\n",
+            if tls { &strict } else { "" },
+            etcd.trim_start_matches("https://"),
+            tls_at("ca.crt"),
+            data.join("data").display(),
+        ),
+    );
+    Account::server().unwrap().own(&file).unwrap();
+    let program = places::cache().unwrap().join("venv/bin/patroni");
+    let program = Program::new(&program).arg(file.display().to_string()).folder(fleet.path());
+    fleet.spawn(&program.log(&fleet.path().join(format!("{scope}.log"))));
+    let url = format!("{}://localhost:{port}", if tls { "https" } else { "http" });
+    let alive = curl(fleet, &format!("{url}/patroni"));
+    until("Patroni answers", || fleet.script(&alive).run().stdout.contains(scope).then_some(()));
+    url
+}
+
+#[test]
+fn a_patroni_that_takes_orders_from_strangers_and_shows_them_secrets_is_found() {
+    let mut fleet = certified();
+    let etcd = etcd(&fleet, "store", false);
+    let text = fleet.topology.to_string();
+    let text = format!("{text}\n[health]\nsslcert = \"tls/server.crt\"\nsslkey = \"tls/server.key\"\n");
+    let look = |fleet: &mut Fleet, url: &str| {
+        let node = format!("  name = \"s0-a\"\n  patroni = \"{url}\"\n");
+        fleet.topology(text.replacen("  name = \"s0-a\"\n", &node, 1));
+        audit(fleet, ["--component", "patroni"]).run()
+    };
+    let safe = patroni(&fleet, &etcd, "safe", "{\"ttl\": 30}", true);
+    let outcome = look(&mut fleet, &safe).ok();
+    assert_eq!(found(&outcome), BTreeSet::new(), "{}", outcome.transcript());
+    let secret = "{\"postgresql\": {\"parameters\": {\"primary_conninfo\": \"password=planted-Zx81-shown\"}}}";
+    let open = patroni(&fleet, &etcd, "open", secret, false);
+    let outcome = look(&mut fleet, &open).code_is(1);
+    let rules = ["open", "plaintext", "shown-secret"].map(|rule| format!("patroni-{rule} s0-a"));
+    assert_eq!(found(&outcome), rules.into_iter().collect(), "{}", outcome.transcript());
+    assert!(!outcome.transcript().contains("planted-Zx81-shown"));
 }

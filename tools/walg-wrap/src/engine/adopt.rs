@@ -53,14 +53,14 @@ pub(super) async fn adopt(archive: &Archive, backup: &Backup, size: SegmentSize,
         });
         let (opened, incremented) = read.await?;
         all.incremented = incremented;
-        archive.write_sums(&Sidecar::new(&key, opened.stored, Some(opened.content), Some(system))).await?;
+        archive.write_sums(&Sidecar::new(&key, opened.stored, Some(opened.content.into()), Some(system))).await?;
     }
     failpoint::hit("walg.read");
     // The sentinel's sums last, as the sentinel itself: with them the backup is proven.
     for key in [names::metadata(&backup.name), names::sentinel(&backup.name)] {
         let (opened, ()) =
             archive.read_document(&key, |document| std::io::copy(document, &mut std::io::sink()).map(drop)).await?;
-        archive.write_sums(&Sidecar::new(&key, opened.stored, Some(opened.content), Some(system))).await?;
+        archive.write_sums(&Sidecar::new(&key, opened.stored, Some(opened.content.into()), Some(system))).await?;
     }
     Ok(all)
 }
@@ -75,7 +75,7 @@ async fn part(archive: &Archive, key: &str, codec: Codec, system: u64) -> Result
         Ok(members)
     });
     let (opened, members) = read.await?;
-    archive.write_sums(&Sidecar::new(key, opened.stored, Some(opened.content), Some(system))).await?;
+    archive.write_sums(&Sidecar::new(key, opened.stored, Some(opened.content.into()), Some(system))).await?;
     failpoint::hit("walg.part");
     Ok(Adopted {
         members,

@@ -21,6 +21,9 @@ pub struct BaseBackupOptions {
     pub verify_checksums: bool,
     /// At most this much is read per second, in KiB, as `pg_basebackup --max-rate`.
     pub max_rate_kib: Option<u32>,
+    /// Whether a manifest with a SHA-256 of each file comes last. To make it takes the server as much time as all
+    /// the rest.
+    pub manifest: bool,
 }
 
 impl BaseBackupOptions {
@@ -32,7 +35,12 @@ impl BaseBackupOptions {
         if let Some(rate) = self.max_rate_kib {
             let _ = write!(command, ", MAX_RATE {rate}");
         }
-        command.push_str(", MANIFEST 'yes', MANIFEST_CHECKSUMS 'SHA256', TARGET 'client')");
+        command.push_str(if self.manifest {
+            ", MANIFEST 'yes', MANIFEST_CHECKSUMS 'SHA256'"
+        } else {
+            ", MANIFEST 'no'"
+        });
+        command.push_str(", TARGET 'client')");
         command
     }
 }
@@ -213,6 +221,7 @@ mod tests {
             fast_checkpoint: true,
             verify_checksums: true,
             max_rate_kib: None,
+            manifest: false,
         };
         assert!(options.command().starts_with("BASE_BACKUP (LABEL 'it''s', PROGRESS, "), "{}", options.command());
     }
