@@ -3,6 +3,7 @@
 mod copy;
 mod engine;
 mod fetch;
+mod folder;
 mod full_disk;
 mod interrupted;
 mod logical;

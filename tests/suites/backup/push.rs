@@ -24,16 +24,18 @@ fn wal_g_restores(fleet: &Fleet, layout: Layout, backup: &str, expected: &str) {
     is_sound(restored, expected);
 }
 
-/// Makes a full backup and deltas under load, and restores each by both sides.
-fn chains(layout: Layout, deltas: u32) {
+/// Makes a full backup and deltas under load, whose files are read in one of the two ways, and restores each by both
+/// sides.
+fn chains(layout: Layout, deltas: u32, read: &str) {
     let fleet = source::fleet(layout, false);
     let load = Load::on(&fleet);
-    let full = push(&fleet, &["--type", "full"]);
+    let full = push(&fleet, &["--type", "full", "--read", read]);
     assert_eq!((&full["kind"], &full["parent"]), (&Value::from("full"), &Value::Null), "{full}");
+    assert_eq!((&full["read"], &full["read_because"]), (&Value::from(read), &Value::Null), "{full}");
     let mut made = vec![full["backup"].as_str().unwrap().to_owned()];
     for round in 1..=deltas {
         change(&fleet, round);
-        let delta = push(&fleet, &["--type", "delta"]);
+        let delta = push(&fleet, &["--type", "delta", "--read", read]);
         assert_eq!(
             (&delta["kind"], &delta["parent"]),
             (&Value::from("delta"), &Value::from(made.last().unwrap().as_str())),
@@ -56,22 +58,22 @@ fn chains(layout: Layout, deltas: u32) {
 
 #[test]
 fn chains_packed_by_lz4_are_restored_by_both_sides() {
-    chains(LAYOUTS[0], 4);
+    chains(LAYOUTS[0], 4, "folder");
 }
 
 #[test]
 fn chains_packed_by_lz4_and_encrypted_are_restored_by_both_sides() {
-    chains(LAYOUTS[1], 1);
+    chains(LAYOUTS[1], 2, "stream");
 }
 
 #[test]
 fn chains_packed_by_zstd_are_restored_by_both_sides() {
-    chains(LAYOUTS[2], 1);
+    chains(LAYOUTS[2], 1, "stream");
 }
 
 #[test]
 fn chains_packed_by_zstd_and_encrypted_are_restored_by_both_sides() {
-    chains(LAYOUTS[3], 2);
+    chains(LAYOUTS[3], 2, "folder");
 }
 
 /// Nothing but the pushes makes checkpoints here, and a standby begins a backup at the last one.
@@ -84,6 +86,7 @@ fn a_standby_is_backed_up_to_s3_again_and_again() {
     for kind in ["full", "full", "delta", "delta"] {
         let pushed = push(&fleet, &["--type", kind]);
         assert_eq!((&pushed["kind"], &pushed["node"]), (&Value::from(kind), &Value::from("s0-b")), "{pushed}");
+        assert_eq!(pushed["read"], "folder", "{pushed}");
         made.push(pushed["backup"].as_str().unwrap().to_owned());
         change(&fleet, u32::try_from(made.len()).unwrap());
     }
@@ -117,11 +120,14 @@ fn a_push_that_is_killed_lists_nothing_that_cant_be_restored() {
     for place in
         ["begun", "sorted", "parts", "pg_control", "backup_label", "wal", "metadata", "files_metadata", "sentinel"]
     {
-        let run =
-            fleet.as_operator("walg-wrap", ["push", "-t", "s0"]).env("FLOTILLA_FAILPOINT", format!("push.{place}"));
-        let outcome = run.run();
-        assert_eq!(outcome.signal(), Some(9), "{}", outcome.transcript());
-        assert_eq!(sentinels(), usize::from(place == "sentinel"), "killed at push.{place}");
+        // What comes after the parts is the same.
+        let ways = if ["begun", "sorted", "parts"].contains(&place) { &["folder", "stream"][..] } else { &["auto"] };
+        for read in ways {
+            let run = fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--read", read]);
+            let outcome = run.env("FLOTILLA_FAILPOINT", format!("push.{place}")).run();
+            assert_eq!(outcome.signal(), Some(9), "{}", outcome.transcript());
+            assert_eq!(sentinels(), usize::from(place == "sentinel"), "killed at push.{place}, {read}");
+        }
     }
     let delta = push(&fleet, &["--type", "delta", "--user-data", "{\"why\": 1}"]);
     assert_eq!(delta["kind"], "delta", "{delta}");

@@ -10,7 +10,7 @@ mod run;
 mod settle;
 
 pub(crate) use fetch::fetch;
-pub(crate) use push::{Wanted, local, push};
+pub(crate) use push::{Wanted, push, reached};
 pub(crate) use run::WalG;
 pub(crate) use settle::{Settled, settle};
 

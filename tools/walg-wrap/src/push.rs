@@ -1,5 +1,7 @@
 //! `walg-wrap push`: takes a base backup or a logical dump into the archive.
 
+mod embedded;
+mod folder;
 mod parent;
 mod source;
 pub(crate) mod wal;
@@ -11,24 +13,21 @@ use std::time::Duration;
 use chrono::Utc;
 use flotilla::config::{Engine, Shard};
 use flotilla::error::{Code, Error, Result};
-use flotilla::pg::replication::BaseBackupOptions;
 use flotilla::record::{Done, Record, RecordInfo};
 use flotilla::target::Target;
 use flotilla::verb::{Effect, Example, Scope, Verb};
 use flotilla::{Context, failpoint};
 use flotilla_archive::base::{self, Describe, Parent};
 use flotilla_archive::catalog::Backup;
-use flotilla_archive::names::{self, BackupName};
-use flotilla_archive::store::Listing;
-use flotilla_archive::wal::{Lsn, Segment, Timeline};
+use flotilla_archive::names::BackupName;
+use flotilla_archive::wal::Segment;
 use flotilla_archive::{Archive, Catalog};
-use futures_util::TryStreamExt as _;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::dump;
 use crate::engine::{self, Chosen, Settled};
-use crate::{dump, progress};
 pub(crate) use source::{From, Source};
 
 /// The verb.
@@ -65,6 +64,9 @@ pub(crate) struct Args {
     /// Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers
     #[arg(long, value_name = "WHERE")]
     pub(crate) from: Option<From>,
+    /// How its files are read: from the data folder where that is on this machine, else as the server sends them
+    #[arg(long, value_enum, value_name = "HOW", default_value = "auto", default_value_if("kind", "logical", None::<&str>))]
+    read: Option<Read>,
     /// Leave the backup alone when old ones are retired
     #[arg(long)]
     pub(crate) permanent: bool,
@@ -85,9 +87,12 @@ pub(crate) struct Args {
 impl Args {
     /// Refuses what is for the other kind of backup.
     fn check(&self) -> Result<()> {
-        let (logical, base) = (self.kind == Kind::Logical, self.max_deltas.is_some() || self.wal_timeout.is_some());
+        let base = self.max_deltas.is_some() || self.wal_timeout.is_some() || self.read.is_some();
+        let logical = self.kind == Kind::Logical;
         if logical && base {
-            return Err(Error::usage("--max-deltas and --wal-timeout are for base backups").hint("Leave them out."));
+            return Err(
+                Error::usage("--max-deltas, --read and --wal-timeout are for base backups").hint("Leave them out.")
+            );
         }
         if !logical && self.dump.any() {
             return Err(Error::usage("--database, --spool, --spool-mib and --bin are for --type logical")
@@ -104,6 +109,11 @@ impl Args {
     /// How long WAL may take.
     fn wal_timeout(&self) -> Duration {
         self.wal_timeout.unwrap_or_default()
+    }
+
+    /// How its files are read.
+    fn read(&self) -> Read {
+        self.read.unwrap_or_default()
     }
 
     /// The operator's note: JSON where it is JSON, else text.
@@ -123,6 +133,18 @@ enum Kind {
     Logical,
 }
 
+/// How the files of a base backup are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Read {
+    /// From the data folder where that is on this machine and may be read, else from the stream
+    #[default]
+    Auto,
+    /// From the data folder, as wal-g does, or not at all
+    Folder,
+    /// As the server sends them: from any machine, at the cost of the server's own work
+    Stream,
+}
+
 /// A backup that was made.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct PushedBackup {
@@ -136,6 +158,10 @@ pub(crate) struct PushedBackup {
     engine: Option<String>,
     /// Why it is the embedded engine though `auto` looked for WAL-G.
     engine_because: Option<String>,
+    /// How its files were read: from the data `folder`, or from the server's `stream`.
+    read: Option<String>,
+    /// Why from the stream though `auto` looked for the data folder.
+    read_because: Option<String>,
     /// The backup's name.
     backup: Option<String>,
     /// `full` or `delta`.
@@ -220,13 +246,23 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
     };
     let mut catalog = Catalog::load(&archive).await?;
     let mut parent = body.stands_on(&catalog, &source, args);
+    let at_hand = match args.read() {
+        Read::Stream => Err("--read stream asks for the server's stream".to_owned()),
+        Read::Auto | Read::Folder => folder::at_hand(cx, shard, &source).await?,
+    };
+    if let (Read::Folder, Err(why)) = (args.read(), &at_hand) {
+        return Err(Error::new(Code::Unsupported, format!("--read folder, and {why}; nothing was touched"))
+            .hint("Run it on the node's machine as the server's account, or leave --read out."));
+    }
     let local = match config.archive.engine {
         Engine::Embedded => Err(String::new()),
-        _ => engine::local(cx, shard, &source).await?,
+        _ => engine::reached(cx, shard, &source, &at_hand)?,
     };
     let chosen = engine::choose(cx, &archive, local.as_ref().err().cloned()).await?;
     body.engine = Some(chosen.name());
     body.engine_because = chosen.because();
+    let by = embedded::By::of(&at_hand, args.read());
+    (body.read, body.read_because) = (Some(by.name().to_owned()), by.because());
     if cx.global().dry_run {
         return Ok(Done::planned(body));
     }
@@ -251,29 +287,12 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
     failpoint::hit("push.begun");
 
     let started = Utc::now();
-    let (system, size) = (source.system, source.segment_size);
-    let options = BaseBackupOptions {
-        label: format!("flotilla {}", cx.run_id()),
-        fast_checkpoint: true,
-        verify_checksums: true,
-        max_rate_kib: None,
-        manifest: false,
-    };
-    let mut stream = source.stream.base_backup(&options).await?;
-    let start: Lsn = stream.start.lsn.parse()?;
-    let segment = Segment::containing(Timeline(stream.start.timeline), start, size);
-    let name = match &parent {
-        None => BackupName::full(segment),
-        Some(parent) => BackupName::delta(segment, &parent.name),
-    };
-    clear(&archive, &catalog, &name).await?;
-    let bar = progress::bytes(cx);
-    bar.set_length(stream.tablespaces.iter().filter_map(|space| space.estimated_bytes).sum());
-    let taken = base::take(&archive, &name, system, &mut stream, parent, &|came| bar.set_position(came)).await;
-    drop(stream);
-    bar.finish_and_clear();
-    let taken = taken?;
-    body.backup = Some(name.to_string());
+    let size = source.segment_size;
+    let taking =
+        embedded::Taking { shard, archive: &archive, catalog: &catalog, label: format!("flotilla {}", cx.run_id()) };
+    let (taken, by) = taking.take(cx, &mut source, at_hand, args.read(), parent).await?;
+    (body.read, body.read_because) = (Some(by.name().to_owned()), by.because());
+    body.backup = Some(taken.name.to_string());
     body.start_lsn = Some(taken.start.to_string());
     body.finish_lsn = Some(taken.finish.to_string());
     body.members = Some(taken.members);
@@ -281,6 +300,7 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
     body.parts = Some(taken.parts);
     body.content_bytes = Some(taken.uncompressed);
     body.stored_bytes = Some(taken.compressed);
+    let segment = Segment::containing(taken.timeline, taken.start, size);
 
     let waiting = Instant::now();
     source.switch_wal().await?;
@@ -357,18 +377,4 @@ pub(crate) fn warnings(config: &flotilla::config::Config, archive: &Archive) -> 
         warnings.push("the backup is not encrypted".to_owned());
     }
     warnings
-}
-
-/// Refuses a name that is taken, and clears away what an interrupted push has left under it: whoever
-/// restores takes every part that is there.
-async fn clear(archive: &Archive, catalog: &Catalog, name: &BackupName) -> Result<()> {
-    let there = catalog.backup(name).is_some() || catalog.unreadable.iter().any(|(other, _)| other == name);
-    if there {
-        return Err(Error::new(Code::Refused, format!("there is a backup {name} already"))
-            .hint("It began where this one would begin. Try again, or use --from primary."));
-    }
-    let entries = archive.store().list(Listing::of(names::part(name, "")));
-    let left: Vec<String> = entries.map_ok(|entry| entry.key().to_owned()).try_collect().await?;
-    archive.store().delete(left.iter().map(String::as_str)).await?;
-    Ok(())
 }

@@ -69,6 +69,27 @@ pub fn is_paged(member: &str, size: u64) -> bool {
         && numbered
 }
 
+/// A relation's file: the relation's number and the fork, of which the main one has no name.
+fn relation(name: &str) -> Option<(&str, &str)> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (stem, number) = name.split_once('.').unwrap_or((name, "0"));
+    let (relation, fork) = stem.split_once('_').unwrap_or((stem, ""));
+    (digits(number) && digits(relation) && matches!(fork, "" | "fsm" | "vm" | "init")).then_some((relation, fork))
+}
+
+/// Whether it is a file of a relation, of whatever fork: all of their pages have checksums.
+pub(crate) fn has_pages(member: &str) -> bool {
+    let inside = ["/base/", "/global/", "/pg_tblspc/"].iter().any(|folder| member.starts_with(folder));
+    inside && relation(member.rsplit('/').next().unwrap_or_default()).is_some()
+}
+
+/// The name of the fork that is there, beside another of the same relation, when the relation isn't logged.
+pub(crate) fn init_fork(member: &str) -> Option<String> {
+    let inside = ["/base/", "/pg_tblspc/"].iter().any(|folder| member.starts_with(folder));
+    let (relation, fork) = relation(member.rsplit('/').next()?)?;
+    (inside && fork != "init").then(|| format!("{relation}_init"))
+}
+
 /// A folder or file that goes into the backup.
 #[derive(Clone, Debug)]
 pub struct Found {

@@ -1,8 +1,8 @@
 //! Parts that are open at the same time: each is packed, encrypted and sent by a thread of its own.
 
 use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
-use bytes::Bytes;
 use flotilla::{Error, Result};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ const PART: u64 = 256 << 20;
 
 enum Piece {
     Member(Member),
-    Content(Bytes),
+    Content(Vec<u8>),
     End,
 }
 
@@ -47,6 +47,9 @@ pub(super) struct Packer {
     runtime: Handle,
     open: Vec<Open>,
     at_once: usize,
+    /// Memory of pieces comes back from the parts: new one would have to be cleared first.
+    spare: Receiver<Vec<u8>>,
+    give_back: Sender<Vec<u8>>,
     /// The name of each part, and its end.
     parts: Vec<(String, JoinHandle<Result<Sealed>>)>,
 }
@@ -55,8 +58,9 @@ impl Packer {
     pub(super) fn new(archive: &Archive, backup: &BackupName, system: u64) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let at_once = cores.min(archive.parallelism()).clamp(1, 4);
-        let (archive, backup) = (archive.clone(), backup.clone());
-        Self { archive, backup, system, runtime: Handle::current(), open: Vec::new(), at_once, parts: Vec::new() }
+        let (archive, backup, runtime) = (archive.clone(), backup.clone(), Handle::current());
+        let (give_back, spare) = channel();
+        Self { archive, backup, system, runtime, open: Vec::new(), at_once, spare, give_back, parts: Vec::new() }
     }
 
     /// Adds a member with content of exactly its size; the number of its part.
@@ -67,9 +71,10 @@ impl Packer {
         let mut left = if member.kind == Kind::File { member.size } else { 0 };
         while left > 0 {
             let length = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
-            let mut chunk = vec![0; length];
+            let mut chunk = self.spare.try_recv().unwrap_or_default();
+            chunk.resize(length, 0);
             content.read_exact(&mut chunk)?;
-            self.send(at, Piece::Content(chunk.into()))?;
+            self.send(at, Piece::Content(chunk))?;
             left -= length as u64;
         }
         self.open[at].bytes += member.size + 512;
@@ -93,7 +98,13 @@ impl Packer {
             let number = self.parts.len();
             self.parts.push((
                 name.clone(),
-                self.runtime.spawn(write(self.archive.clone(), self.key(&name), self.system, receive)),
+                self.runtime.spawn(write(
+                    self.archive.clone(),
+                    self.key(&name),
+                    self.system,
+                    receive,
+                    self.give_back.clone(),
+                )),
             ));
             self.open.push(Open { number, send, bytes: 0 });
             return self.open.len() - 1;
@@ -138,7 +149,13 @@ impl Packer {
 
 const UNFINISHED: &str = "nothing more came";
 
-async fn write(archive: Archive, key: String, system: u64, mut receive: mpsc::Receiver<Piece>) -> Result<Sealed> {
+async fn write(
+    archive: Archive,
+    key: String,
+    system: u64,
+    mut receive: mpsc::Receiver<Piece>,
+    give_back: Sender<Vec<u8>>,
+) -> Result<Sealed> {
     let fill = move |sink: &mut dyn io::Write| {
         let mut tar = TarWriter::new(sink);
         loop {
@@ -152,6 +169,8 @@ async fn write(archive: Archive, key: String, system: u64, mut receive: mpsc::Re
                         };
                         left = left.saturating_sub(piece.len() as u64);
                         write(&piece)?;
+                        // Nobody needs it any more once all has been read.
+                        let _ = give_back.send(piece);
                     }
                     Ok(())
                 })?),

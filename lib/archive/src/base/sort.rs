@@ -130,15 +130,19 @@ impl Sorter {
             None => format!("/{inner}"),
             Some(oid) => format!("/pg_tblspc/{oid}/{inner}"),
         };
-        let member = Member { name, ..member.clone() };
+        self.sort(&Member { name, ..member.clone() }, content)
+    }
+
+    /// Takes a folder or file under its name in the backup.
+    pub(super) fn sort(&mut self, member: &Member, content: &mut dyn Read) -> io::Result<()> {
         self.catalog_bytes += member.size;
         let parent = self.parent.clone();
         match parent {
             Some(parent) if is_paged(&member.name, member.size) && parent.has(&member.name) => {
                 let (mut pages, size) = changed(&parent, member.size, content)?;
-                self.store(&Member { size, ..member }, &mut pages, true)
+                self.store(&Member { size, ..member.clone() }, &mut pages, true)
             }
-            _ => self.store(&member, content, false),
+            _ => self.store(member, content, false),
         }
     }
 

@@ -1,35 +1,24 @@
-//! Takes a base backup from a server's stream into the archive: parts first, the sentinel last.
+//! What a base backup becomes in the archive: parts first, the sentinel last.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use flotilla::pg::replication::{BaseBackup, Event};
 use flotilla::{Code, Error, Result, failpoint};
 use serde_json::{Map, Value};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use super::Parent;
-use super::pack::{Packed, Packer};
+use super::pack::Packed;
 use super::plan::{LABEL, PG_CONTROL};
 use super::sort::{MAP, Sorter, Stored};
 use crate::archive::{Archive, Sealed};
 use crate::documents::{DATE_FORMAT, FilesWriter, Metadata, Sentinel, TablespaceSpec};
 use crate::names::{self, BackupName};
-use crate::reading::Pieces;
 use crate::retention;
 use crate::store::Over;
 use crate::tarball::{Member, TarWriter};
-use crate::wal::Lsn;
-
-/// What is handed over to be sorted at once, in bytes: the server sends 32 KiB at a time, and to wake a thread
-/// for each takes longer than to sort it.
-const HANDFUL: usize = 512 << 10;
-/// How many such handfuls may wait to be sorted.
-const WAITING: usize = 4;
+use crate::wal::{Lsn, Timeline};
 
 /// What has been stored of a backup that isn't one yet.
 #[derive(Debug)]
@@ -38,6 +27,8 @@ pub struct Taken {
     pub name: BackupName,
     /// Where it began.
     pub start: Lsn,
+    /// The timeline on which it began.
+    pub timeline: Timeline,
     /// Where the WAL that it needs ends.
     pub finish: Lsn,
     /// How many files and folders.
@@ -75,153 +66,56 @@ pub struct Describe {
     pub user_data: Option<Value>,
 }
 
-/// A tar that is being sorted on a thread of its own.
-struct Feed {
-    send: mpsc::Sender<Vec<Bytes>>,
-    handful: Vec<Bytes>,
-    held: usize,
-    sorting: JoinHandle<(Sorter, io::Result<()>)>,
+/// Which backup it is, and where it began.
+pub(super) struct Bounds {
+    pub(super) name: BackupName,
+    pub(super) system: u64,
+    pub(super) start: Lsn,
+    pub(super) timeline: Timeline,
+    /// Where the server has its tablespaces, by their OID.
+    pub(super) locations: BTreeMap<String, String>,
 }
 
-impl Feed {
-    /// Takes what has come. False when nobody reads it any more, who says why at its end.
-    async fn take(&mut self, bytes: Bytes) -> bool {
-        self.held += bytes.len();
-        self.handful.push(bytes);
-        self.held < HANDFUL || self.hand_over().await
-    }
-
-    async fn hand_over(&mut self) -> bool {
-        self.held = 0;
-        self.send.send(std::mem::take(&mut self.handful)).await.is_ok()
-    }
-}
-
-/// Stores what the server sends. `progress` is told the bytes that have come.
-pub async fn take(
-    archive: &Archive,
-    name: &BackupName,
-    system: u64,
-    stream: &mut BaseBackup<'_>,
-    parent: Option<Parent>,
-    progress: &(dyn Fn(u64) + Send + Sync),
-) -> Result<Taken> {
-    let start: Lsn = stream.start.lsn.parse()?;
-    let timeline = stream.start.timeline;
-    let spaces = stream.tablespaces.iter().filter_map(|space| Some((space.oid?.to_string(), space.location.clone()?)));
-    let locations: BTreeMap<String, String> = spaces.collect();
-    let parent = parent.map(Arc::new);
-    let mut idle = Some(Sorter::new(Packer::new(archive, name, system), parent.clone()));
-    let mut feed: Option<Feed> = None;
-    let mut came = 0;
-    while let Some(event) = stream.next().await? {
-        match event {
-            Event::Archive { name, .. } => {
-                if let Some(feed) = feed.take() {
-                    idle = Some(ended(feed).await?);
-                }
-                let tablespace = name.strip_suffix(".tar").and_then(|name| name.parse().ok());
-                let sorter = idle.take().ok_or_else(|| Error::internal("two tars at once"))?;
-                feed = Some(begin(sorter, tablespace));
-            }
-            Event::Manifest => return Err(Error::internal("a manifest that nobody has asked for")),
-            Event::Data(bytes) => {
-                came += bytes.len() as u64;
-                progress(came);
-                if let Some(open) = &mut feed
-                    && !open.take(bytes).await
-                    && let Some(feed) = feed.take()
-                {
-                    ended(feed).await?;
-                    return Err(Error::internal("sorting a backup ended early"));
-                }
-            }
-            Event::Progress(_) => {}
-        }
-    }
-    let end = stream.end().ok_or_else(|| Error::internal("a backup without an end"))?;
-    if end.timeline != timeline {
-        return Err(Error::new(Code::StateMoved, "the server was promoted while it was backed up")
-            .hint("Nothing is listed of this backup. Take it again."));
-    }
-    let finish: Lsn = end.lsn.parse()?;
-    let mut sorter = match (feed, idle) {
-        (Some(feed), _) => ended(feed).await?,
-        (None, Some(sorter)) => sorter,
-        (None, None) => return Err(Error::internal("a backup without files")),
-    };
-    failpoint::hit("push.sorted");
-    let sorter = tokio::task::spawn_blocking(move || sorter.packer.end().map(|()| sorter));
-    let sorter = sorter.await.map_err(|e| Error::internal("ending a backup failed").source(e))?;
-    let mut sorter = sorter.map_err(|e| Error::new(Code::Io, "a part could not be ended").source(e))?;
-    let packed = sorter.packer.finish().await?;
-    failpoint::hit("push.parts");
-
-    let missing = |what: &str| Error::new(Code::QueryFailed, format!("the server sent no {what}"));
-    let control = sorter.control.take().ok_or_else(|| missing("pg_control"))?;
-    let label = sorter.label.take().ok_or_else(|| missing("backup_label"))?;
-    let map = sorter.map.take();
-    let mut taken = Taken {
-        name: name.clone(),
-        start,
-        finish,
-        members: sorter.stored.members(),
-        incremented: sorter.stored.incremented(),
-        parts: packed.len() as u64 + 2,
-        uncompressed: 0,
-        compressed: 0,
-        system,
-        parent,
-        catalog_bytes: sorter.catalog_bytes,
-        stored: sorter.stored,
-        packed,
-        locations,
-    };
-    taken.small(archive, "pg_control", vec![control]).await?;
-    failpoint::hit("push.pg_control");
-    taken.small(archive, "backup_label", map.into_iter().chain([label]).collect()).await?;
-    failpoint::hit("push.backup_label");
-    taken.uncompressed = taken.packed.iter().map(|part| part.sealed.content.bytes).sum();
-    taken.compressed = taken.packed.iter().map(|part| part.sealed.stored.bytes).sum();
-    Ok(taken)
-}
-
-fn begin(mut sorter: Sorter, tablespace: Option<u32>) -> Feed {
-    let (send, mut receive) = mpsc::channel::<Vec<Bytes>>(WAITING);
-    let sorting = tokio::task::spawn_blocking(move || {
-        let mut handful = Vec::new().into_iter();
-        let mut source = Pieces::new(|| {
-            loop {
-                if let Some(piece) = handful.next() {
-                    return Some(Ok(piece));
-                }
-                handful = receive.blocking_recv()?.into_iter();
-            }
+impl Bounds {
+    /// Ends the parts, and stores the small ones: all that has come was sorted.
+    pub(super) async fn taken(self, archive: &Archive, sorter: Sorter, finish: Lsn) -> Result<Taken> {
+        let sorter = tokio::task::spawn_blocking(move || {
+            let mut sorter = sorter;
+            sorter.packer.end().map(|()| sorter)
         });
-        let outcome = sorter.tar(tablespace, &mut source);
-        (sorter, outcome)
-    });
-    Feed { send, handful: Vec::new(), held: 0, sorting }
-}
+        let sorter = sorter.await.map_err(|e| Error::internal("ending a backup failed").source(e))?;
+        let mut sorter = sorter.map_err(|e| Error::new(Code::Io, "a part could not be ended").source(e))?;
+        let packed = sorter.packer.finish().await?;
+        failpoint::hit("push.parts");
 
-/// Ends a tar. Where a part could not be sent, that is the reason why sorting broke off.
-async fn ended(mut feed: Feed) -> Result<Sorter> {
-    // Whether it arrives says the outcome.
-    feed.hand_over().await;
-    drop(feed.send);
-    let (sorter, outcome) = feed.sorting.await.map_err(|e| Error::internal("sorting a backup failed").source(e))?;
-    match outcome {
-        Ok(()) => Ok(sorter),
-        Err(error) => {
-            let found = |e: io::Error| {
-                let hint = "Nothing is listed of this backup. Look at the server's log, then take it again.";
-                Error::new(Code::Io, "what the server sent could not be stored").hint(hint).source(e)
-            };
-            if error.kind() == io::ErrorKind::BrokenPipe {
-                sorter.packer.finish().await?;
-            }
-            Err(found(error))
-        }
+        let missing = |what: &str| Error::new(Code::QueryFailed, format!("the server sent no {what}"));
+        let control = sorter.control.take().ok_or_else(|| missing("pg_control"))?;
+        let label = sorter.label.take().ok_or_else(|| missing("backup_label"))?;
+        let map = sorter.map.take();
+        let mut taken = Taken {
+            name: self.name,
+            start: self.start,
+            timeline: self.timeline,
+            finish,
+            members: sorter.stored.members(),
+            incremented: sorter.stored.incremented(),
+            parts: packed.len() as u64 + 2,
+            uncompressed: 0,
+            compressed: 0,
+            system: self.system,
+            parent: sorter.parent.take(),
+            catalog_bytes: sorter.catalog_bytes,
+            stored: sorter.stored,
+            packed,
+            locations: self.locations,
+        };
+        taken.small(archive, "pg_control", vec![control]).await?;
+        failpoint::hit("push.pg_control");
+        taken.small(archive, "backup_label", map.into_iter().chain([label]).collect()).await?;
+        failpoint::hit("push.backup_label");
+        taken.uncompressed = taken.packed.iter().map(|part| part.sealed.content.bytes).sum();
+        taken.compressed = taken.packed.iter().map(|part| part.sealed.stored.bytes).sum();
+        Ok(taken)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::members::List;
-use crate::backup::{BackupLabel, Control, TablespaceMap};
+use crate::backup::{BackupLabel, Control, TablespaceMap, has_pages};
 use crate::pages::{self, Increment, PAGE_SIZE, Page};
 use crate::tarball::{self, Kind, Member};
 use crate::wal::{Lsn, SegmentSize};
@@ -160,14 +160,4 @@ fn small(content: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     content.take(16 << 20).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Whether it is a file of a relation, of whatever fork: all of their pages have checksums.
-fn has_pages(member: &str) -> bool {
-    let inside = ["/base/", "/global/", "/pg_tblspc/"].iter().any(|folder| member.starts_with(folder));
-    let name = member.rsplit('/').next().unwrap_or_default();
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (stem, number) = name.split_once('.').map_or((name, "0"), |(stem, number)| (stem, number));
-    let (relation, fork) = stem.split_once('_').map_or((stem, "main"), |(relation, fork)| (relation, fork));
-    inside && digits(number) && digits(relation) && matches!(fork, "main" | "fsm" | "vm" | "init")
 }

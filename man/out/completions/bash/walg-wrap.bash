@@ -348,7 +348,7 @@ _walg__wrap() {
             return 0
             ;;
         walg__subcmd__wrap__subcmd__push)
-            opts="-o -q -v -t -j -h --type --max-deltas --from --permanent --user-data --wal-timeout --store --database --spool --spool-mib --bin --output --quiet --verbose --config --target --all --jobs --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --help"
+            opts="-o -q -v -t -j -h --type --max-deltas --from --read --permanent --user-data --wal-timeout --store --database --spool --spool-mib --bin --output --quiet --verbose --config --target --all --jobs --deadline --dry-run --yes --confirm --lock-wait --jitter --reason --schema --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -364,6 +364,10 @@ _walg__wrap() {
                     ;;
                 --from)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read)
+                    COMPREPLY=($(compgen -W "auto folder stream" -- "${cur}"))
                     return 0
                     ;;
                 --user-data)

@@ -59,6 +59,9 @@ delta\t'Pages that have changed since the newest backup, on which it then stands
 logical\t'A dump of one database: for another version of PostgreSQL, or for a part of it'"
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l max-deltas -d 'The longest chain of deltas; then comes a full backup' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l from -d 'Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l read -d 'How its files are read: from the data folder where that is on this machine, else as the server sends them' -r -f -a "auto\t'From the data folder where that is on this machine and may be read, else from the stream'
+folder\t'From the data folder, as wal-g does, or not at all'
+stream\t'As the server sends them: from any machine, at the cost of the server\'s own work'"
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l user-data -d 'A note, kept with the backup; JSON, or text' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l wal-timeout -d 'How long WAL that the backup needs may take to arrive in the archive, and on the standby' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand push" -l store -d 'Push to this store instead of the first' -r
@@ -90,6 +93,9 @@ delta\t'Pages that have changed since the newest backup, on which it then stands
 logical\t'A dump of one database: for another version of PostgreSQL, or for a part of it'"
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l max-deltas -d 'The longest chain of deltas; then comes a full backup' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l from -d 'Where it is taken from: primary, standby, or a node by its name; without it, a standby where one answers' -r
+complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l read -d 'How its files are read: from the data folder where that is on this machine, else as the server sends them' -r -f -a "auto\t'From the data folder where that is on this machine and may be read, else from the stream'
+folder\t'From the data folder, as wal-g does, or not at all'
+stream\t'As the server sends them: from any machine, at the cost of the server\'s own work'"
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l user-data -d 'A note, kept with the backup; JSON, or text' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l wal-timeout -d 'How long WAL that the backup needs may take to arrive in the archive, and on the standby' -r
 complete -c walg-wrap -n "__fish_walg_wrap_using_subcommand backup-push" -l store -d 'Push to this store instead of the first' -r

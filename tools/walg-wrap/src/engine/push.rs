@@ -1,13 +1,11 @@
 //! A base backup made by WAL-G on the server's own machine.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use flotilla::config::Shard;
 use flotilla::error::{Code, Error, Result};
 use flotilla::{Context, failpoint, reach};
-use flotilla_archive::backup::Control;
 use flotilla_archive::catalog::{Backup, Coming};
 use flotilla_archive::names::{self, BackupName};
 use flotilla_archive::wal::{Lsn, Segment};
@@ -16,7 +14,7 @@ use flotilla_archive::{Archive, Catalog};
 use super::WalG;
 use super::adopt::{Adopted, adopt};
 use super::run::Ran;
-use crate::push::{Source, wal};
+use crate::push::{From, Source, wal};
 
 /// What is to be backed up.
 pub(crate) struct Wanted<'a> {
@@ -44,53 +42,21 @@ pub(crate) struct Pushed {
     pub(crate) warning: Option<String>,
 }
 
-/// The data folder of the server that the source sends from, where it is on this machine and may be read;
-/// else why not. A folder of the same path may be another server's: the time of its start tells.
-pub(crate) async fn local(cx: &Context, shard: &Shard, source: &Source) -> Result<Result<PathBuf, String>> {
+/// The same data folder, where WAL-G can log in to its server by itself; else why not.
+pub(crate) fn reached(
+    cx: &Context,
+    shard: &Shard,
+    source: &Source,
+    at_hand: &Result<PathBuf, String>,
+) -> Result<Result<PathBuf, String>> {
     let config = cx.config()?;
-    let node = shard.nodes.iter().find(|node| node.name == source.node);
-    let node = node.ok_or_else(|| Error::internal("a source that is no node"))?;
+    let node = From::node(shard, &source.node)?;
     let endpoint = reach::node(config, node, &config.users.backup)?;
     if endpoint.hosts().iter().any(|host| host.hostaddr.is_some()) {
         let what = format!("the topology gives node \"{}\" an address, and WAL-G resolves names by itself", node.name);
         return Ok(Err(what));
     }
-    let session = cx.connect(endpoint).await?;
-    let asked = "SELECT floor(extract(epoch FROM pg_catalog.pg_postmaster_start_time()))::bigint, \
-                 coalesce((SELECT setting FROM pg_catalog.pg_settings WHERE name = 'data_directory'), '')";
-    let rows = session.simple(asked).await?;
-    session.close().await;
-    let text = |at: usize| rows.first().and_then(|row| row.get(at)).unwrap_or_default().to_owned();
-    let (started, data) = (text(0), text(1));
-    Ok(check(&started, &data, source.system, node.port))
-}
-
-fn check(started: &str, data: &str, system: u64, port: u16) -> Result<PathBuf, String> {
-    if data.is_empty() {
-        return Err("the server doesn't say where its data folder is".to_owned());
-    }
-    let path = Path::new(data);
-    let elsewhere = |why: &str| Err(format!("the server's data folder {data} is not at hand: {why}"));
-    let pid = match fs::read_to_string(path.join("postmaster.pid")) {
-        Ok(pid) => pid,
-        Err(error) => return elsewhere(&error.to_string()),
-    };
-    let lines: Vec<&str> = pid.lines().map(str::trim).collect();
-    let near = |a: &str, b: &str| match (a.parse::<i64>(), b.parse::<i64>()) {
-        (Ok(a), Ok(b)) => (a - b).abs() <= 1,
-        _ => false,
-    };
-    if !lines.get(2).is_some_and(|line| near(line, started)) || lines.get(3) != Some(&port.to_string().as_str()) {
-        return elsewhere("what is there is another server's");
-    }
-    let control = match fs::read(path.join("global/pg_control")) {
-        Ok(control) => control,
-        Err(error) => return elsewhere(&error.to_string()),
-    };
-    match Control::parse(&control) {
-        Ok(control) if control.system_identifier == system => Ok(path.to_owned()),
-        _ => elsewhere("what is there is of another system"),
-    }
+    Ok(at_hand.clone())
 }
 
 /// Makes a backup. It counts when its end is in the archive and every object of it was read back; until
