@@ -31,6 +31,32 @@ fn every_shard_gets_each_script_once() {
     assert_eq!(fleet.psql(1, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), "0");
 }
 
+/// Whoever applies migrations writes the history; applications may read at which version they are.
+#[test]
+fn nobody_else_writes_to_the_history() {
+    let fleet = fleet(&[USERS]);
+    fleet.tool("migrate", ["apply", "--all"]).run().ok();
+    let may = |right: &str| {
+        let asked = format!("has_table_privilege(rolname, 'flyway_schema_history', '{right}')");
+        let roles = format!(
+            "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE {asked} AND NOT rolsuper AND rolname !~ '^pg_'"
+        );
+        fleet.psql(0, &roles)
+    };
+    let readers = may("SELECT");
+    for reader in ["analytics", "app", "app_ro"] {
+        assert!(readers.split(' ').any(|name| name == reader), "{readers}");
+    }
+    let owners = fleet.psql(
+        0,
+        "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE pg_has_role(rolname, 'owner', 'USAGE') AND NOT rolsuper",
+    );
+    for right in ["INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"] {
+        assert_eq!(may(right), owners, "{right}");
+    }
+    assert!(!owners.split(' ').any(|name| name == "app"), "{owners}");
+}
+
 #[test]
 fn a_script_that_fails_leaves_nothing() {
     let fleet = fleet(&[USERS, ("V2__bad.sql", "CREATE TABLE a (x int);\n\nINSERT INTO nowhere VALUES (1);")]);

@@ -26,7 +26,8 @@ pub(crate) struct NewRow<'a> {
     pub(crate) success: bool,
 }
 
-/// Makes the table, as Flyway makes it.
+/// Makes the table, as Flyway makes it, and leaves the right to write to it with its owner: what new tables are
+/// granted by default would let applications change what has happened.
 pub(crate) async fn create(session: &Session, table: &Table) -> Result<()> {
     let name = table.quoted();
     let sql = format!(
@@ -36,9 +37,15 @@ pub(crate) async fn create(session: &Session, table: &Table) -> Result<()> {
          \"installed_on\" TIMESTAMP NOT NULL DEFAULT now(),\n    \"execution_time\" INTEGER NOT NULL,\n    \
          \"success\" BOOLEAN NOT NULL\n);\n\
          ALTER TABLE {name} ADD CONSTRAINT {} PRIMARY KEY (\"installed_rank\");\n\
-         CREATE INDEX {} ON {name} (\"success\");",
+         CREATE INDEX {} ON {name} (\"success\");\n\
+         DO $revoke$\nDECLARE grantee regrole; history CONSTANT regclass := {};\nBEGIN\n    \
+         FOR grantee IN SELECT DISTINCT a.grantee FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a \
+         WHERE c.oid = history AND a.grantee NOT IN (0, c.relowner) LOOP\n        \
+         EXECUTE pg_catalog.format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON %s FROM %s', history, \
+         grantee);\n    END LOOP;\nEND $revoke$;",
         table.quoted_with("_pk"),
         table.quoted_with("_s_idx"),
+        escape_literal(&name),
     );
     session.simple(&sql).await.map(drop)
 }
