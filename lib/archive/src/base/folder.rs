@@ -209,6 +209,8 @@ impl Pass {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             opened => opened.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?,
         };
+        // As long as what was opened: it may be another than was found, put in its place.
+        let member = &Member { size: file.metadata()?.len(), ..member.clone() };
         let pages = self.checked && has_pages(name) && member.size.is_multiple_of(PAGE_SIZE as u64);
         let mut content = Content {
             file,
