@@ -91,18 +91,20 @@ impl Round {
         // In turn, so that what disturbs one disturbs all.
         for at in 0..self.segments.len() {
             let (path, name) = (self.cluster.join("pg_wal").join(&self.segments[at]), self.segments[at].clone());
-            ours.wal_push.push(spent(self.walg_wrap(&["wal-push", "-q", "-t", "s0"]).args([&path]))?);
+            // Who makes his own durable mustn't wait for what another has left unwritten.
+            ours.wal_push.push(settled(|| spent(self.walg_wrap(&["wal-push", "-q", "-t", "s0"]).args([&path])))?);
             for other in &self.others {
                 let times = theirs.entry(other.name()).or_default();
-                times.wal_push.push(spent(other.wal_push(&self.fleet, &self.cluster, &path))?);
+                times.wal_push.push(settled(|| spent(other.wal_push(&self.fleet, &self.cluster, &path)))?);
             }
             // WAL-G writes over nothing.
             let into = |who: &str| self.cluster.join("pg_wal").join(format!("RECOVERY-{who}-{at}"));
             let fetch = ["wal-fetch", "-q", "-t", "s0", "--for", "pitr", &name];
-            ours.wal_fetch.push(spent(self.walg_wrap(&fetch).args([into("us")]))?);
+            ours.wal_fetch.push(settled(|| spent(self.walg_wrap(&fetch).args([into("us")])))?);
             for other in &self.others {
                 let times = theirs.entry(other.name()).or_default();
-                times.wal_fetch.push(spent(other.wal_fetch(&self.fleet, &self.cluster, &name, &into(other.name())))?);
+                let fetch = other.wal_fetch(&self.fleet, &self.cluster, &name, &into(other.name()));
+                times.wal_fetch.push(settled(|| spent(fetch))?);
             }
         }
         let command = self.archive_command();
