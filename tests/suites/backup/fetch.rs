@@ -5,18 +5,8 @@ use std::fs;
 use flotilla_native::account::Account;
 use flotilla_tests::Fleet;
 
-use super::source::{self, Load, change, content, is_sound};
+use super::source::{self, Load, change, content, is_sound, listed};
 use super::walg::{self, LAYOUTS, Layout};
-
-/// The names of all finished backups, the first one first.
-fn backups(fleet: &Fleet) -> Vec<String> {
-    let entries = fs::read_dir(fleet.path().join("archive/s0/basebackups_005")).unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> =
-        names.filter_map(|name| name.strip_suffix("_backup_stop_sentinel.json").map(str::to_owned)).collect();
-    names.sort();
-    names
-}
 
 /// Empty where there is none.
 fn space_oid(fleet: &Fleet) -> String {
@@ -60,7 +50,7 @@ fn chains_of_wal_g(layout: Layout, deltas: u32) {
     drop(load);
     let expected = content(fleet.primary(0));
     fleet.archived(0);
-    let made = backups(&fleet);
+    let made = listed(&fleet);
     assert_eq!(made.len(), 1 + deltas as usize, "{made:?}");
     for backup in &made {
         restores(&fleet, backup, &expected);

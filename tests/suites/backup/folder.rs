@@ -27,9 +27,7 @@ fn file_of(fleet: &Fleet, table: &str) -> PathBuf {
 /// The error of the one shard, and that nothing is listed.
 #[track_caller]
 fn refused(fleet: &Fleet, outcome: &Outcome) -> String {
-    let sentinels = fs::read_dir(fleet.path().join("archive/s0/basebackups_005")).into_iter().flatten().flatten();
-    let listed = sentinels.filter(|entry| entry.file_name().to_string_lossy().ends_with("_sentinel.json")).count();
-    assert_eq!(listed, 0, "{}", outcome.transcript());
+    assert_eq!(source::listed(fleet).len(), 0, "{}", outcome.transcript());
     outcome.line("s0")["error"].to_string()
 }
 

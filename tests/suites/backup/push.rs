@@ -1,7 +1,5 @@
 //! Backups that `walg-wrap push` made, restored here and by WAL-G.
 
-use std::fs;
-
 use flotilla_native::account::Account;
 use flotilla_native::postgres::Shutdown;
 use flotilla_tests::{Fleet, ObjectStore};
@@ -111,12 +109,7 @@ fn a_standby_is_backed_up_to_s3_again_and_again() {
 #[test]
 fn a_push_that_is_killed_lists_nothing_that_cant_be_restored() {
     let fleet = source::fleet(LAYOUTS[0], true);
-    let sentinels = || {
-        let Ok(entries) = fs::read_dir(fleet.path().join("archive/s0/basebackups_005")) else { return 0 };
-        entries
-            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with("_sentinel.json"))
-            .count()
-    };
+    let sentinels = || source::listed(&fleet).len();
     for place in
         ["begun", "sorted", "parts", "pg_control", "backup_label", "wal", "metadata", "files_metadata", "sentinel"]
     {

@@ -77,6 +77,17 @@ fn filled(fleet: Fleet, with_space: bool) -> Fleet {
     fleet
 }
 
+/// The names of all finished backups, the first one first.
+pub(super) fn listed(fleet: &Fleet) -> Vec<String> {
+    // There is no folder before the first one.
+    let entries = fs::read_dir(fleet.path().join("archive/s0/basebackups_005")).into_iter().flatten();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> =
+        names.filter_map(|name| name.strip_suffix("_backup_stop_sentinel.json").map(str::to_owned)).collect();
+    names.sort();
+    names
+}
+
 /// Writes the key where the topology says.
 pub(super) fn key(fleet: &Fleet) {
     let key = fleet.operator("key");

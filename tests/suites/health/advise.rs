@@ -63,7 +63,11 @@ fn counted(fleet: &Fleet, condition: &str) {
 
 /// Runs a statement as the application, as often as counts.
 fn as_app(fleet: &Fleet, statement: &str) {
-    fleet.psql(0, &format!("SET SESSION AUTHORIZATION app; {}", format!("{statement}; ").repeat(12)));
+    as_app_times(fleet, statement, 12);
+}
+
+fn as_app_times(fleet: &Fleet, statement: &str, times: usize) {
+    fleet.psql(0, &format!("SET SESSION AUTHORIZATION app; {}", format!("{statement}; ").repeat(times)));
 }
 
 const USERS: &str = "SET ROLE owner; CREATE TABLE users (id bigint PRIMARY KEY, name varchar NOT NULL, at timestamptz NOT NULL); \
@@ -240,9 +244,7 @@ fn statements_that_cost_too_much_are_named_with_what_is_wrong() {
     const KINDS: [&str; 4] = ["low_cache_hit", "unsteady_statement", "frequent_statement", "slow_statement"];
     let fleet = Fleet::new().shards(1).set("shared_buffers", "1MB").init().start();
     fleet.psql(0, USERS);
-    let again = |statement: &str, times: usize| {
-        fleet.psql(0, &format!("SET SESSION AUTHORIZATION app; {}", format!("{statement}; ").repeat(times)));
-    };
+    let again = |statement: &str, times| as_app_times(&fleet, statement, times);
     let sleeper = |seconds: f64| format!("SELECT name FROM users WHERE id = 77 AND pg_sleep({seconds:.2}) IS NOT NULL");
     let provoke = |kind: &str| match kind {
         "low_cache_hit" => again("SELECT count(*) FROM users", 12),

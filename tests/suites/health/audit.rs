@@ -8,6 +8,9 @@ mod side;
 mod waivers;
 
 use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use flotilla_tests::{Fleet, Outcome, Run};
 use serde_json::Value;
@@ -32,6 +35,10 @@ fn of(outcome: &Outcome, rule: &str, instance: &str) -> Value {
 
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 fn set(names: &[&str]) -> BTreeSet<String> {

@@ -1,17 +1,12 @@
 //! A pooler and a balancer, made weak one way after another.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::Path;
 
 use flotilla_tests::{Outcome, Pooling, until};
 
-use super::{audit, found, set};
-
-fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-}
+use super::{audit, found, mode, set};
 
 fn pooler(pooling: &Pooling) -> Outcome {
     audit(&pooling.fleet, ["--component", "pgbouncer"]).run()

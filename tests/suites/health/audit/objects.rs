@@ -1,21 +1,15 @@
 //! Stores and backups, made weak one way after another.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::fs;
 
 use flotilla_native::account::Account;
 use flotilla_tests::{Fleet, ObjectStore};
 use serde_json::Value;
 
-use super::{audit, found, of, set};
+use super::{audit, found, mode, of, set};
 
 const ARGS: [&str; 2] = ["--component", "store"];
-
-fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-}
 
 #[test]
 fn each_weakness_of_a_bucket_is_found_by_its_rule() {

@@ -20,13 +20,17 @@ fn certified() -> Fleet {
     Fleet::new().shards(1).tls(Identity::valid()).start()
 }
 
+/// Where a file of the fleet's certificates is.
+fn tls_at(fleet: &Fleet, file: &str) -> String {
+    fleet.path().join("tls").join(file).display().to_string()
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
 }
 
 /// Starts a Redis and says where; with TLS or without.
 fn redis(fleet: &Fleet, name: &str, port: u16, tls: bool) {
-    let tls_at = |file: &str| fleet.path().join("tls").join(file).display().to_string();
     let users = fleet.file(
         format!("{name}.acl"),
         format!(
@@ -38,9 +42,9 @@ fn redis(fleet: &Fleet, name: &str, port: u16, tls: bool) {
     let text = format!(
         "bind 127.0.0.1\n{listen}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\ntls-auth-clients no\n\
          aclfile {}\ndaemonize no\nsave \"\"\ndir {}\n",
-        tls_at("server.crt"),
-        tls_at("server.key"),
-        tls_at("ca.crt"),
+        tls_at(fleet, "server.crt"),
+        tls_at(fleet, "server.key"),
+        tls_at(fleet, "ca.crt"),
         users.display(),
         fleet.path().display(),
     );
@@ -102,17 +106,19 @@ fn etcd(fleet: &Fleet, name: &str, asks: bool) -> String {
     let (clients, peers) = (free_port(), free_port());
     let url = format!("https://localhost:{clients}");
     let peer = format!("http://localhost:{peers}");
-    let tls_at = |file: &str| fleet.path().join("tls").join(file).display().to_string();
     let program = Program::new("/usr/bin/etcd")
         .args(["--name", name, "--data-dir", &fleet.path().join(name).display().to_string()])
         .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
         .args(["--listen-peer-urls", &peer.replace("localhost", "127.0.0.1"), "--initial-advertise-peer-urls", &peer])
-        .args(["--initial-cluster", &format!("{name}={peer}"), "--cert-file", &tls_at("server.crt")])
-        .args(["--key-file", &tls_at("server.key"), "--enable-grpc-gateway=true"])
+        .args(["--initial-cluster", &format!("{name}={peer}"), "--cert-file", &tls_at(fleet, "server.crt")])
+        .args(["--key-file", &tls_at(fleet, "server.key"), "--enable-grpc-gateway=true"])
         .folder(fleet.path());
     // An authority alone already makes it ask.
-    let program =
-        if asks { program.args(["--client-cert-auth", "--trusted-ca-file", &tls_at("ca.crt")]) } else { program };
+    let program = if asks {
+        program.args(["--client-cert-auth", "--trusted-ca-file", &tls_at(fleet, "ca.crt")])
+    } else {
+        program
+    };
     fleet.spawn(&program.log(&fleet.path().join(format!("{name}.log"))));
     let health = curl(fleet, &format!("{url}/health"));
     until("etcd is well", || fleet.script(&health).run().stdout.contains("true").then_some(()));
@@ -138,17 +144,16 @@ fn an_etcd_that_answers_strangers_is_found() {
 
 /// A request with the fleet's certificate.
 fn curl(fleet: &Fleet, request: &str) -> String {
-    let tls_at = |file: &str| fleet.path().join("tls").join(file).display().to_string();
-    let (authority, certificate, key) = (tls_at("ca.crt"), tls_at("server.crt"), tls_at("server.key"));
+    let (authority, certificate, key) =
+        (tls_at(fleet, "ca.crt"), tls_at(fleet, "server.crt"), tls_at(fleet, "server.key"));
     format!("exec curl -sS --noproxy '*' --cacert {authority} --cert {certificate} --key {key} {request}")
 }
 
 /// Starts a Patroni that waits for another to make the first server, so that it makes none; what it answers to whom
 /// is the same. Its place in the topology.
 fn patroni(fleet: &Fleet, etcd: &str, scope: &str, shared: &str, tls: bool) -> String {
-    let tls_at = |file: &str| fleet.path().join("tls").join(file).display().to_string();
     for (key, value) in [("initialize", "7000000000000000001"), ("config", shared)] {
-        let line = format!("exec etcdctl --cacert {} put /service/{scope}/{key} -- '{value}'", tls_at("ca.crt"));
+        let line = format!("exec etcdctl --cacert {} put /service/{scope}/{key} -- '{value}'", tls_at(fleet, "ca.crt"));
         fleet.script(&line).env("ETCDCTL_ENDPOINTS", etcd).run().ok();
     }
     let data = fleet.path().join(format!("patroni-{scope}"));
@@ -156,9 +161,9 @@ fn patroni(fleet: &Fleet, etcd: &str, scope: &str, shared: &str, tls: bool) -> S
     let (port, unused) = (free_port(), free_port());
     let strict = format!(
         "  certfile: {}\n  keyfile: {}\n  cafile: {}\n  verify_client: optional\n",
-        tls_at("server.crt"),
-        tls_at("server.key"),
-        tls_at("ca.crt")
+        tls_at(fleet, "server.crt"),
+        tls_at(fleet, "server.key"),
+        tls_at(fleet, "ca.crt")
     );
     let file = fleet.file(
         format!("{scope}.yml"),
@@ -169,7 +174,7 @@ fn patroni(fleet: &Fleet, etcd: &str, scope: &str, shared: &str, tls: bool) -> S
              \x20 authentication:\n    superuser: {{username: postgres}}\n    replication: {{username: replicator}}\n",
             if tls { &strict } else { "" },
             etcd.trim_start_matches("https://"),
-            tls_at("ca.crt"),
+            tls_at(fleet, "ca.crt"),
             data.join("data").display(),
         ),
     );
