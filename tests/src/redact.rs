@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use regex::Regex;
 
 /// What is replaced, in this order.
-const RULES: [(&str, &str); 21] = [
+const RULES: [(&str, &str); 22] = [
     (r"/[^\s\x22',]*/flotilla-test-[A-Za-z0-9]{6}", "[sandbox]"),
     (r"/[^\s\x22',]*/flotilla-[A-Za-z0-9]{6}", "[server]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
@@ -22,6 +22,8 @@ const RULES: [(&str, &str); 21] = [
     (r#"("\w*lsn"):"[0-9A-F]+/[0-9A-F]+""#, r#"$1:"[lsn]""#),
     (r"\b(base_)?[0-9A-F]{24}\b", "$1[segment]"),
     (r#"("plan"):"[0-9a-f]{20}""#, r#"$1:"[hash]""#),
+    // Of every definition and right, so each change of the schema would change it.
+    (r#"("fingerprint"):"[0-9a-f]{32}""#, r#"$1:"[hash]""#),
     (r#"("system_identifier"):"\d+""#, r#"$1:"[id]""#),
     (r#"("rpo_seconds"):[0-9.e+]+"#, "$1:0.0"),
     (r#"("counted_seconds"):[0-9.e+]+"#, "$1:0.0"),
