@@ -124,7 +124,7 @@ impl Round {
                 fs::remove_dir_all(&into)?;
             }
         }
-        let size = self.fleet.psql(0, "SELECT pg_size_pretty(sum(pg_database_size(oid))) FROM pg_database");
+        let size = self.fleet.sql(0, "SELECT pg_size_pretty(sum(pg_database_size(oid))) FROM pg_database");
         Ok(figures(&format!("{size} into {place}"), &ours, &theirs))
     }
 
@@ -148,7 +148,7 @@ fn archive_by(fleet: &mut Fleet, command: &str) -> anyhow::Result<()> {
     let server = &mut fleet.shards[0].nodes[0].server;
     server.set("archive_command", command)?;
     server.reload();
-    let shown = || server.psql("SHOW archive_command").is_ok_and(|shown| shown == command).then_some(());
+    let shown = || server.sql("SHOW archive_command").is_ok_and(|shown| shown == command).then_some(());
     flotilla_tests::until("the server knows what it archives by", shown);
     Ok(())
 }
@@ -174,7 +174,7 @@ fn segments(fleet: &Fleet, disk: &Sandbox) -> anyhow::Result<(PathBuf, Vec<Strin
     };
     put(&data.join("global/pg_control"), &cluster.join("global/pg_control"))?;
     put(&data.join("PG_VERSION"), &cluster.join("PG_VERSION"))?;
-    let now = fleet.psql(0, "SELECT pg_walfile_name(pg_current_wal_lsn())");
+    let now = fleet.sql(0, "SELECT pg_walfile_name(pg_current_wal_lsn())");
     let names =
         fs::read_dir(data.join("pg_wal"))?.map(|entry| Ok(entry?.file_name().into_string().unwrap_or_default()));
     let mut names: Vec<String> = names.collect::<anyhow::Result<_>>()?;

@@ -21,7 +21,7 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
     // One process for each shard: with parallel workers, shards on one machine take each other's cores.
     let fleet = Fleet::new().shards(SHARDS).init().set("max_parallel_workers_per_gather", "0").start();
     load(&fleet);
-    let rows: Vec<String> = (0..SHARDS).map(|shard| fleet.psql(shard.into(), SQL)).collect();
+    let rows: Vec<String> = (0..SHARDS).map(|shard| fleet.sql(shard.into(), SQL)).collect();
 
     let mut here = Vec::new();
     let mut alone = vec![Vec::new(); usize::from(SHARDS)];
@@ -53,12 +53,12 @@ fn load(fleet: &Fleet) {
         .ok();
     fleet.shardctl(["sql", "--all", "--as", "migrator", "SELECT flotilla.protect('visits', 'user_id')"]).run().ok();
     for shard in 0..usize::from(SHARDS) {
-        fleet.psql(
+        fleet.sql(
             shard,
             "INSERT INTO visits SELECT n, 'a note of some length' FROM generate_series(1, 2000000) n
              JOIN flotilla.ownership o ON o.state = 'owned' AND flotilla.bucket(n) BETWEEN first_bucket AND last_bucket",
         );
-        fleet.psql(shard, "VACUUM (ANALYZE) visits");
+        fleet.sql(shard, "VACUUM (ANALYZE) visits");
     }
 }
 

@@ -20,16 +20,16 @@ const COLUMNS: &str =
 pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
     let fleet = Fleet::new().shards(1).init().set("max_wal_size", "8GB").start();
     for table in ["heap", "heap_fenced"] {
-        fleet.psql(0, &format!("SET ROLE owner; CREATE TABLE {table} ({COLUMNS}, PRIMARY KEY (user_id, id))"));
+        fleet.sql(0, &format!("SET ROLE owner; CREATE TABLE {table} ({COLUMNS}, PRIMARY KEY (user_id, id))"));
     }
     for table in ["months", "months_fenced"] {
-        fleet.psql(0, &partitioned(table));
+        fleet.sql(0, &partitioned(table));
     }
     for table in ["heap_fenced", "months_fenced"] {
-        fleet.psql(0, &format!("SELECT flotilla.protect('{table}', 'user_id')"));
+        fleet.sql(0, &format!("SELECT flotilla.protect('{table}', 'user_id')"));
     }
     let rows = fleet.primary(0).folder().join("rows").display().to_string();
-    fleet.psql(
+    fleet.sql(
         0,
         &format!(
             "COPY (SELECT hashint8extended(n, 7) & {} , n, timestamptz '2026-01-01' + n * interval '31 s', 'page_view', n / 100.0
@@ -76,9 +76,9 @@ fn partitioned(table: &str) -> String {
 }
 
 fn copy(fleet: &Fleet, table: &str, rows: &str) -> Duration {
-    fleet.psql(0, &format!("TRUNCATE {table}"));
-    fleet.psql(0, "CHECKPOINT");
+    fleet.sql(0, &format!("TRUNCATE {table}"));
+    fleet.sql(0, "CHECKPOINT");
     let began = Instant::now();
-    fleet.psql(0, &format!("COPY {table} FROM '{rows}'"));
+    fleet.sql(0, &format!("COPY {table} FROM '{rows}'"));
     began.elapsed()
 }

@@ -20,7 +20,7 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
     let map = fleet.path().join("map.json");
     fleet.shardctl(["map", &format!("--export={}", map.display())]).run().ok();
     // Ids as a cluster makes them: up to 19 digits, the longest that a key gets.
-    fleet.psql(
+    fleet.sql(
         0,
         &format!(
             "CREATE UNLOGGED TABLE keys AS SELECT hashint8extended(n, 7) & {} AS k FROM generate_series(1, {KEYS}) n",
@@ -61,7 +61,7 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
 /// Has the server write rows to a file that it may write to.
 fn write(fleet: &Fleet, name: &str, query: &str) -> PathBuf {
     let path = fleet.primary(0).folder().join(name);
-    fleet.psql(0, &format!("COPY ({query}) TO '{}'", path.display()));
+    fleet.sql(0, &format!("COPY ({query}) TO '{}'", path.display()));
     path
 }
 

@@ -122,7 +122,7 @@ impl Fleet {
     /// Ends the segment at hand and waits until the archive has all before it.
     pub fn archived(&self, shard: usize) {
         let server = self.primary(shard);
-        let sql = |sql: &str| server.psql(sql).unwrap_or_else(|e| panic!("{}", e.text("psql")));
+        let sql = |sql: &str| server.sql(sql).unwrap_or_else(|e| panic!("{}", e.text("sql")));
         // Without a record there would be nothing to switch from.
         sql("SELECT pg_logical_emit_message(false, 'archived', '')");
         let last = sql("SELECT pg_walfile_name(pg_switch_wal())");
@@ -149,7 +149,7 @@ impl Fleet {
         });
         let server = recovered.unwrap_or_else(|e| panic!("{}", e.text("postgres")));
         until("recovery is over", || {
-            server.psql("SELECT pg_is_in_recovery()").is_ok_and(|answer| answer == "f").then_some(())
+            server.sql("SELECT pg_is_in_recovery()").is_ok_and(|answer| answer == "f").then_some(())
         });
         server
     }

@@ -93,15 +93,15 @@ impl Fleet {
 
     /// Runs SQL on a shard as the superuser, past all tools.
     #[track_caller]
-    pub fn psql(&self, shard: usize, sql: &str) -> String {
-        let done = self.primary(shard).psql_in(&self.topology.dbname, sql);
-        done.unwrap_or_else(|e| panic!("{sql}: {}", e.text("psql")))
+    pub fn sql(&self, shard: usize, sql: &str) -> String {
+        let done = self.primary(shard).sql_in(&self.topology.dbname, sql);
+        done.unwrap_or_else(|e| panic!("{sql}: {}", e.text("sql")))
     }
 
     /// Keeps each shard's database as it is, for [`Fleet::reset`] to go back to. Nobody may be connected to it.
     pub fn keep(&self) {
         for at in 0..self.shards.len() {
-            self.server_psql(at, &format!("CREATE DATABASE kept TEMPLATE {}", self.topology.dbname));
+            self.server_sql(at, &format!("CREATE DATABASE kept TEMPLATE {}", self.topology.dbname));
         }
     }
 
@@ -109,16 +109,16 @@ impl Fleet {
     pub fn reset(&self) {
         let dbname = &self.topology.dbname;
         for at in 0..self.shards.len() {
-            self.server_psql(at, &format!("DROP DATABASE {dbname} WITH (FORCE)"));
-            self.server_psql(at, &format!("CREATE DATABASE {dbname} TEMPLATE kept"));
+            self.server_sql(at, &format!("DROP DATABASE {dbname} WITH (FORCE)"));
+            self.server_sql(at, &format!("CREATE DATABASE {dbname} TEMPLATE kept"));
             // Settings of a role in a database don't come with the template.
-            self.server_psql(at, &format!("ALTER ROLE migrator IN DATABASE {dbname} SET role = owner"));
+            self.server_sql(at, &format!("ALTER ROLE migrator IN DATABASE {dbname} SET role = owner"));
         }
     }
 
-    fn server_psql(&self, shard: usize, sql: &str) {
-        let done = self.primary(shard).psql(sql);
-        done.unwrap_or_else(|e| panic!("{sql}: {}", e.text("psql")));
+    fn server_sql(&self, shard: usize, sql: &str) {
+        let done = self.primary(shard).sql(sql);
+        done.unwrap_or_else(|e| panic!("{sql}: {}", e.text("sql")));
     }
 
     /// Writes the topology as it is now.
@@ -137,11 +137,11 @@ impl Fleet {
                              WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
             let roles =
                 "SELECT string_agg(rolname || ' ' || coalesce(rolpassword, '-'), E'\\n' ORDER BY 1) FROM pg_authid";
-            let _ = writeln!(state, "{}\n{}\n{}", shard.name, self.psql(at, relations), self.psql(at, roles));
-            if self.psql(at, "SELECT to_regclass('flotilla.ownership') IS NOT NULL") == "t" {
+            let _ = writeln!(state, "{}\n{}\n{}", shard.name, self.sql(at, relations), self.sql(at, roles));
+            if self.sql(at, "SELECT to_regclass('flotilla.ownership') IS NOT NULL") == "t" {
                 for table in ["version", "ownership", "tables", "ledger"] {
                     let rows = format!("SELECT string_agg(t::text, E'\\n' ORDER BY t::text) FROM flotilla.{table} t");
-                    let _ = writeln!(state, "{}", self.psql(at, &rows));
+                    let _ = writeln!(state, "{}", self.sql(at, &rows));
                 }
             }
         }
@@ -309,7 +309,7 @@ impl Builder {
         let template = Template::cached(&cache, number).unwrap_or_else(|e| panic!("{}", e.text("template")));
         let start = |result: flotilla::Result<Server>| result.unwrap_or_else(|e| panic!("{}", e.text("postgres")));
         let primary = start(Server::start(&template, options.clone()));
-        primary.psql("CREATE DATABASE app").unwrap_or_else(|e| panic!("{}", e.text("psql")));
+        primary.sql("CREATE DATABASE app").unwrap_or_else(|e| panic!("{}", e.text("sql")));
         let replicas = thread::scope(|scope| {
             let (primary, start) = (&primary, &start);
             let starting: Vec<_> =
@@ -318,7 +318,7 @@ impl Builder {
         });
         let streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
         until("all replicas stream", || {
-            primary.psql(streaming).is_ok_and(|count| count == self.replicas.to_string()).then_some(())
+            primary.sql(streaming).is_ok_and(|count| count == self.replicas.to_string()).then_some(())
         });
         let name = format!("s{number}");
         let servers = std::iter::once(primary).chain(replicas);

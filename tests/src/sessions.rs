@@ -47,10 +47,10 @@ impl Blocker {
     /// Ends every tool's session on this server, as the loss of their machines would.
     pub fn end_tools(server: &Server) {
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'flotilla %'";
-        server.psql(sql).expect("pg_stat_activity");
+        server.sql(sql).expect("pg_stat_activity");
         until("a tool's session goes on", || {
             let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flotilla %'";
-            (server.psql(left).expect("pg_stat_activity") == "0").then_some(())
+            (server.sql(left).expect("pg_stat_activity") == "0").then_some(())
         });
     }
 
@@ -63,7 +63,7 @@ impl Blocker {
 fn waiting(server: &Server) -> usize {
     let sql =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flotilla %' AND wait_event_type = 'Lock'";
-    server.psql(sql).expect("pg_stat_activity").parse().expect("a number")
+    server.sql(sql).expect("pg_stat_activity").parse().expect("a number")
 }
 
 impl Drop for Blocker {

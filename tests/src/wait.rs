@@ -1,5 +1,6 @@
 //! Waiting for a condition, with a deadline. Nothing here sleeps and hopes.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use flotilla_native::postgres::Server;
@@ -8,28 +9,31 @@ use flotilla_native::postgres::Server;
 /// is no bug.
 pub const LIMIT: Duration = Duration::from_mins(1);
 
-/// How often a condition is looked at.
-const PAUSE: Duration = Duration::from_millis(3);
+/// How long it waits before it looks again: twice as long each time, for looking takes the processor from those
+/// that are waited for.
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(2)..=Duration::from_millis(32);
 
 /// Waits until the condition yields something; panics with `what` when the time is up.
 #[track_caller]
 pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + LIMIT;
+    let mut pause = *PAUSES.start();
     loop {
         if let Some(found) = condition() {
             return found;
         }
         assert!(Instant::now() < end, "waited {LIMIT:?} in vain: {what}");
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(*PAUSES.end());
     }
 }
 
 /// Waits until a replica has replayed all that its primary has by now: tables, and roles too.
 #[track_caller]
 pub fn until_replayed(primary: &Server, replica: &Server) {
-    let position = primary.psql("SELECT pg_current_wal_insert_lsn()").expect("a position");
+    let position = primary.sql("SELECT pg_current_wal_insert_lsn()").expect("a position");
     let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{position}'");
     until("the replica has replayed what its primary has", || {
-        replica.psql(&replayed).is_ok_and(|is| is == "t").then_some(())
+        replica.sql(&replayed).is_ok_and(|is| is == "t").then_some(())
     });
 }

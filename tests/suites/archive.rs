@@ -66,7 +66,7 @@ fn theirs(folder: &Path, first: Segment, last: Segment) -> Vec<Listed> {
 }
 
 fn position(server: &Server, sql: &str) -> Lsn {
-    server.psql(sql).unwrap().trim().parse().unwrap()
+    server.sql(sql).unwrap().trim().parse().unwrap()
 }
 
 #[test]
@@ -75,22 +75,22 @@ fn every_record_of_a_server_is_read_as_pg_waldump_reads_it() {
     let server = fleet.primary(0);
     let begin = position(server, "SELECT pg_switch_wal()");
     server
-        .psql("CREATE TABLE t AS SELECT g AS id, repeat(md5(g::text), g % 60) AS text FROM generate_series(1, 60000) g")
+        .sql("CREATE TABLE t AS SELECT g AS id, repeat(md5(g::text), g % 60) AS text FROM generate_series(1, 60000) g")
         .unwrap();
-    server.psql("CREATE INDEX ON t (id)").unwrap();
-    server.psql("UPDATE t SET text = text || 'y' WHERE id % 7 = 0").unwrap();
-    server.psql("BEGIN; SAVEPOINT a; DELETE FROM t WHERE id = 1; RELEASE a; COMMIT").unwrap();
-    server.psql("BEGIN; DELETE FROM t WHERE id = 2; PREPARE TRANSACTION 'two'").unwrap();
-    server.psql("COMMIT PREPARED 'two'").unwrap();
-    server.psql("BEGIN; DELETE FROM t WHERE id = 3; ROLLBACK").unwrap();
-    server.psql("SELECT pg_logical_emit_message(true, 'p', repeat('m', 3000000))").unwrap();
-    server.psql("SELECT pg_create_restore_point('here')").unwrap();
-    server.psql("CHECKPOINT").unwrap();
+    server.sql("CREATE INDEX ON t (id)").unwrap();
+    server.sql("UPDATE t SET text = text || 'y' WHERE id % 7 = 0").unwrap();
+    server.sql("BEGIN; SAVEPOINT a; DELETE FROM t WHERE id = 1; RELEASE a; COMMIT").unwrap();
+    server.sql("BEGIN; DELETE FROM t WHERE id = 2; PREPARE TRANSACTION 'two'").unwrap();
+    server.sql("COMMIT PREPARED 'two'").unwrap();
+    server.sql("BEGIN; DELETE FROM t WHERE id = 3; ROLLBACK").unwrap();
+    server.sql("SELECT pg_logical_emit_message(true, 'p', repeat('m', 3000000))").unwrap();
+    server.sql("SELECT pg_create_restore_point('here')").unwrap();
+    server.sql("CHECKPOINT").unwrap();
     let end = position(server, "SELECT pg_switch_wal()");
 
     let control = control(server);
     assert_eq!(
-        server.psql("SELECT system_identifier FROM pg_control_system()").unwrap(),
+        server.sql("SELECT system_identifier FROM pg_control_system()").unwrap(),
         control.system_identifier.to_string()
     );
     let size = control.segment_size;
@@ -112,11 +112,11 @@ fn the_log_is_read_over_a_promotion() {
     let fleet = Fleet::new().shards(1).replicas(1).set("wal_keep_size", "512MB").start();
     let (primary, replica) = (fleet.primary(0), fleet.replica(0, 0));
     let begin = position(primary, "SELECT pg_switch_wal()");
-    primary.psql("CREATE TABLE t AS SELECT generate_series(1, 1000)").unwrap();
+    primary.sql("CREATE TABLE t AS SELECT generate_series(1, 1000)").unwrap();
     until_replayed(primary, replica);
     replica.promote().unwrap();
-    until("it is promoted", || (replica.psql("SELECT pg_is_in_recovery()").unwrap() == "f").then_some(()));
-    replica.psql("CREATE TABLE u AS SELECT generate_series(1, 1000)").unwrap();
+    until("it is promoted", || (replica.sql("SELECT pg_is_in_recovery()").unwrap() == "f").then_some(()));
+    replica.sql("CREATE TABLE u AS SELECT generate_series(1, 1000)").unwrap();
     let end = position(replica, "SELECT pg_switch_wal()");
 
     let folder = replica.data().join("pg_wal");
@@ -135,7 +135,7 @@ fn the_log_is_read_over_a_promotion() {
 #[test]
 fn every_page_of_a_stopped_server_has_the_checksum_computed_here() {
     let mut fleet = Fleet::new().shards(1).start();
-    fleet.psql(0, "CREATE TABLE t AS SELECT g AS id, repeat('x', 100) AS text FROM generate_series(1, 20000) g");
+    fleet.sql(0, "CREATE TABLE t AS SELECT g AS id, repeat('x', 100) AS text FROM generate_series(1, 20000) g");
     let server = &mut fleet.shards[0].nodes[0].server;
     server.stop(Shutdown::Fast).unwrap();
     let control = control(server);

@@ -43,9 +43,9 @@ fn fetch(fleet: &Fleet, whom: &str, file: &str) -> Run {
 /// The name of a segment that is complete, and its path.
 fn segment(fleet: &Fleet) -> (String, PathBuf) {
     // First, for right after a switch the current position still counts to the segment before.
-    fleet.psql(0, "CREATE TABLE IF NOT EXISTS filler (n int); INSERT INTO filler SELECT generate_series(1, 1000)");
-    let name = fleet.psql(0, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
-    fleet.psql(0, "SELECT pg_switch_wal()");
+    fleet.sql(0, "CREATE TABLE IF NOT EXISTS filler (n int); INSERT INTO filler SELECT generate_series(1, 1000)");
+    let name = fleet.sql(0, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
+    fleet.sql(0, "SELECT pg_switch_wal()");
     let path = fleet.primary(0).data().join("pg_wal").join(&name);
     (name, path)
 }
@@ -54,10 +54,10 @@ fn segment(fleet: &Fleet) -> (String, PathBuf) {
 fn a_server_archives_and_a_standby_follows_from_the_archive_alone() {
     let mut fleet = builder().start();
     fleet.archive(SETTINGS);
-    fleet.psql(0, "CREATE TABLE seen (n int); INSERT INTO seen VALUES (1)");
-    let name = fleet.psql(0, "SELECT pg_walfile_name(pg_current_wal_lsn())");
+    fleet.sql(0, "CREATE TABLE seen (n int); INSERT INTO seen VALUES (1)");
+    let name = fleet.sql(0, "SELECT pg_walfile_name(pg_current_wal_lsn())");
     fleet.archived(0);
-    assert_eq!(fleet.psql(0, "SELECT failed_count FROM pg_stat_archiver"), "0");
+    assert_eq!(fleet.sql(0, "SELECT failed_count FROM pg_stat_archiver"), "0");
     let object = folder(&fleet).join(format!("s0/wal_005/{name}.lz4"));
     assert!(object.exists(), "{}", object.display());
     let got = fetch(&fleet, "pitr", &name).run().ok();
@@ -107,7 +107,7 @@ fn an_archive_belongs_to_the_cluster_that_wrote_first() {
     push(&mine, &path).run().ok();
     // The second shard's servers are of another template, so of another system.
     let theirs = Fleet::new().shards(2).start();
-    let name = theirs.psql(1, "SELECT pg_walfile_name(pg_current_wal_lsn())");
+    let name = theirs.sql(1, "SELECT pg_walfile_name(pg_current_wal_lsn())");
     let foreign = theirs.primary(1).data().join("pg_wal").join(name);
     push(&mine, &foreign).run().code_is(1).no_lines().says("belongs to system");
 }
@@ -251,7 +251,7 @@ fn a_restart_goes_on_archiving() {
     let server = &mut fleet.shards[0].nodes[0].server;
     server.stop(Shutdown::Immediate).unwrap();
     server.launch().unwrap();
-    fleet.psql(0, "CREATE TABLE after_the_crash (n int)");
+    fleet.sql(0, "CREATE TABLE after_the_crash (n int)");
     fleet.archived(0);
 }
 

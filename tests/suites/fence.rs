@@ -92,7 +92,7 @@ fn keys(fleet: &Fleet, buckets: std::ops::RangeInclusive<u32>, count: usize) -> 
     let sql = format!(
         "SELECT i FROM generate_series(1, 20000) i WHERE flotilla.bucket(i::bigint) BETWEEN {first} AND {last} LIMIT {count}"
     );
-    let keys: Vec<i64> = fleet.psql(0, &sql).lines().map(|key| key.parse().expect("a key")).collect();
+    let keys: Vec<i64> = fleet.sql(0, &sql).lines().map(|key| key.parse().expect("a key")).collect();
     assert_eq!(keys.len(), count);
     keys
 }
@@ -101,20 +101,20 @@ fn keys(fleet: &Fleet, buckets: std::ops::RangeInclusive<u32>, count: usize) -> 
 fn set_state(fleet: &Fleet, shard: usize, buckets: std::ops::RangeInclusive<u32>, state: &str) -> i64 {
     let (first, last) = buckets.into_inner();
     let set = format!("SELECT flotilla.set_ownership({first}, {last}, '{state}', flotilla.epoch() + 1)");
-    assert_eq!(fleet.psql(shard, &set), "t");
-    fleet.psql(shard, "SELECT flotilla.epoch()").parse().expect("an epoch")
+    assert_eq!(fleet.sql(shard, &set), "t");
+    fleet.sql(shard, "SELECT flotilla.epoch()").parse().expect("an epoch")
 }
 
 /// Gives buckets another state and swaps the fence of `t`; returns the epoch.
 fn change(fleet: &Fleet, shard: usize, buckets: std::ops::RangeInclusive<u32>, state: &str) -> i64 {
     let epoch = set_state(fleet, shard, buckets, state);
-    assert_eq!(fleet.psql(shard, "SELECT flotilla.swap_fence('t', '30 s')"), "t");
+    assert_eq!(fleet.sql(shard, "SELECT flotilla.swap_fence('t', '30 s')"), "t");
     epoch
 }
 
 /// What `flotilla.fences` says of `t`: current, validated, guarded, row guarded, sealed.
 fn fence(fleet: &Fleet, shard: usize) -> String {
-    fleet.psql(
+    fleet.sql(
         shard,
         "SELECT current, validated, guarded, row_guarded, sealed FROM flotilla.fences WHERE relation = 't'::regclass",
     )

@@ -26,10 +26,10 @@ fn folders(fleet: &Fleet) -> Vec<PathBuf> {
 fn shards_are_different_systems_and_replicas_the_same() {
     let fleet = Fleet::new().replicas(1).start();
     let identifier = "SELECT system_identifier FROM pg_control_system()";
-    let of = |shard: usize| fleet.primary(shard).psql(identifier).unwrap();
+    let of = |shard: usize| fleet.primary(shard).sql(identifier).unwrap();
     assert_ne!(of(0), of(1));
-    assert_eq!(of(0), fleet.replica(0, 0).psql(identifier).unwrap());
-    assert_eq!(fleet.replica(1, 0).psql("SELECT pg_is_in_recovery()").unwrap(), "t");
+    assert_eq!(of(0), fleet.replica(0, 0).sql(identifier).unwrap());
+    assert_eq!(fleet.replica(1, 0).sql("SELECT pg_is_in_recovery()").unwrap(), "t");
 }
 
 #[test]

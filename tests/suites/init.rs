@@ -31,7 +31,7 @@ fn the_second_init_changes_nothing() {
         assert_eq!((&line["applied"], &line["verifiers"]), (&json!([]), &json!([])), "{line}");
     }
     assert_eq!(fleet.state(), state, "the second init left traces");
-    assert_eq!(fleet.psql(0, LEDGER), "1");
+    assert_eq!(fleet.sql(0, LEDGER), "1");
 }
 
 #[test]
@@ -49,13 +49,13 @@ fn the_ledger_says_how_long_it_took() {
     let fleet = Fleet::new().shards(1).start();
     let line = fleet.shardctl(["init", "--all"]).run().ok().line("s0");
     let took = "SELECT duration_ms FROM flotilla.ledger ORDER BY line DESC LIMIT 1";
-    let init = fleet.psql(0, "SELECT duration_ms FROM flotilla.ledger WHERE verb = 'init'").parse::<u64>().unwrap();
+    let init = fleet.sql(0, "SELECT duration_ms FROM flotilla.ledger WHERE verb = 'init'").parse::<u64>().unwrap();
     assert!(init > 0 && init <= line["duration_ms"].as_u64().unwrap(), "{init} of {line}");
     fleet
         .shardctl(["sql", "--all", "--as", "migrator", "CREATE TABLE a AS SELECT 1 AS x FROM pg_sleep(0.3)"])
         .run()
         .ok();
-    let sql = fleet.psql(0, took).parse::<u64>().unwrap();
+    let sql = fleet.sql(0, took).parse::<u64>().unwrap();
     assert!(sql >= 300, "{sql}");
     let journal = fleet.script("cat \"${XDG_STATE_HOME:-$HOME/.local/state}\"/flotilla/journal.jsonl").run().ok();
     let in_file: Vec<u64> = journal.lines().iter().map(|line| line["duration_ms"].as_u64().unwrap()).collect();
@@ -84,8 +84,8 @@ fn two_inits_at_once_set_up_once() {
         let again = fleet.shardctl(["init", "--all"]).run().ok();
         assert_eq!(changes(&again.lines()), [false, false], "{}", again.transcript());
         for (at, owned) in ["0-511owned,512-1023none", "0-511none,512-1023owned"].into_iter().enumerate() {
-            assert_eq!(fleet.psql(at, WHOLE).split('|').skip(1).collect::<Vec<_>>(), [&format!("demos{at}"), owned]);
-            assert_eq!(fleet.psql(at, LEDGER), "1");
+            assert_eq!(fleet.sql(at, WHOLE).split('|').skip(1).collect::<Vec<_>>(), [&format!("demos{at}"), owned]);
+            assert_eq!(fleet.sql(at, LEDGER), "1");
         }
     }
 }
@@ -116,22 +116,22 @@ fn an_init_elsewhere_is_told_or_waited_for() {
 fn a_changed_file_is_applied_again() {
     let fleet = Fleet::new().init().start();
     let known = "SELECT string_agg(file || checksum, ',' ORDER BY file) FROM flotilla.version";
-    let checksums = fleet.psql(0, known);
-    fleet.psql(
+    let checksums = fleet.sql(0, known);
+    fleet.sql(
         0,
         "DROP FUNCTION flotilla.next_id(bigint); \
          UPDATE flotilla.version SET checksum = 'of an earlier release' WHERE file = '009_ids.sql'",
     );
     let planned = fleet.shardctl(["init", "--all", "--dry-run"]).run().ok();
     assert_eq!(planned.line("s0")["applied"], json!(["009_ids.sql", "013_privileges.sql"]));
-    assert_eq!(fleet.psql(0, "SELECT to_regprocedure('flotilla.next_id(bigint)') IS NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regprocedure('flotilla.next_id(bigint)') IS NULL"), "t");
 
     let outcome = fleet.shardctl(["init", "--all"]).run().ok();
     let (stale, fresh) = (outcome.line("s0"), outcome.line("s1"));
     assert_eq!((&stale["changed"], &fresh["changed"]), (&json!(true), &json!(false)), "{}", outcome.transcript());
     assert_eq!(stale["applied"], json!(["009_ids.sql", "013_privileges.sql"]), "{}", outcome.transcript());
-    assert_eq!(fleet.psql(0, known), checksums);
-    assert_eq!(fleet.psql(0, "SELECT has_function_privilege('app', 'flotilla.next_id(bigint)', 'EXECUTE')"), "t");
+    assert_eq!(fleet.sql(0, known), checksums);
+    assert_eq!(fleet.sql(0, "SELECT has_function_privilege('app', 'flotilla.next_id(bigint)', 'EXECUTE')"), "t");
     assert_eq!(changes(&fleet.shardctl(["init", "--all"]).run().ok().lines()), [false, false]);
 }
 
@@ -147,10 +147,7 @@ fn a_new_shard_starts_with_nothing() {
     let outcome = fleet.shardctl(["init", "--all"]).run().ok();
     let changed = |target: &str| outcome.line(target)["changed"].clone();
     assert_eq!([changed("s0"), changed("s1"), changed("s2")], [false, false, true], "{}", outcome.transcript());
-    assert_eq!(
-        fleet.psql(2, "SELECT first_bucket, last_bucket, state, epoch FROM flotilla.ownership"),
-        "0|1023|none|1"
-    );
+    assert_eq!(fleet.sql(2, "SELECT first_bucket, last_bucket, state, epoch FROM flotilla.ownership"), "0|1023|none|1");
     assert_eq!(outcome.line("s2")["owned"], "", "{}", outcome.transcript());
     fleet.shardctl(["map"]).run().ok();
 }

@@ -30,7 +30,7 @@ fn made(fleet: &Fleet, count: usize) -> Vec<i64> {
 
 /// The server's own make of an id.
 fn made_by_server(fleet: &Fleet, shard: usize) -> i64 {
-    fleet.psql(shard, "SET ROLE app; SELECT flotilla.next_id(42)").parse().expect("an id")
+    fleet.sql(shard, "SET ROLE app; SELECT flotilla.next_id(42)").parse().expect("an id")
 }
 
 /// The shard that owns the bucket of key 42.
@@ -43,7 +43,7 @@ fn home(fleet: &Fleet) -> usize {
 #[test]
 fn ids_of_many_processes_are_unique() {
     let fleet = Fleet::new().init().start();
-    let bucket: u32 = fleet.psql(0, "SELECT flotilla.bucket(42)").parse().expect("a bucket");
+    let bucket: u32 = fleet.sql(0, "SELECT flotilla.bucket(42)").parse().expect("a bucket");
     let earlier = made(&fleet, 10);
     let each = EACH.to_string();
     let users = USERS.to_string();
@@ -75,7 +75,7 @@ fn ids_of_the_tool_and_of_the_server_are_unique() {
     let home = home(&fleet);
     let tool = fleet.shardctl(["key", "new", "--for", "42", "-n", "20000"]).start();
     let sql = "SELECT flotilla.next_id(42) FROM generate_series(1, 5000)";
-    let server: Vec<i64> = fleet.psql(home, sql).lines().map(|line| line.parse().expect("an id")).collect();
+    let server: Vec<i64> = fleet.sql(home, sql).lines().map(|line| line.parse().expect("an id")).collect();
     let tool = ids(&tool.finish().ok());
     assert!(server.is_sorted() && tool.is_sorted());
     let all: HashSet<i64> = server.iter().chain(&tool).copied().collect();
@@ -93,7 +93,7 @@ fn users_route_alike_by_key_and_by_id() {
     }
     for (at, shard) in fleet.shards.iter().enumerate() {
         let sql = "SELECT flotilla.next_user_id() FROM generate_series(1, 200)";
-        users.extend(fleet.psql(at, sql).lines().map(|id| (id.to_owned(), shard.name.clone())));
+        users.extend(fleet.sql(at, sql).lines().map(|id| (id.to_owned(), shard.name.clone())));
     }
     assert_eq!(users.iter().map(|(id, _)| id).collect::<HashSet<_>>().len(), 2400, "a user's id was made twice");
     let lines: String = users.iter().flat_map(|(id, _)| [id.as_str(), "\n"]).collect();
@@ -132,7 +132,7 @@ fn ids_rise_when_the_clock_steps_back() {
     let before = made(&fleet, 100);
     let ahead = "SELECT setval('flotilla.tick_seq', \
                  flotilla.tick_now() + (3600000::bigint << flotilla.sequence_bits())) >> flotilla.sequence_bits()";
-    let ahead: i64 = fleet.psql(home, ahead).parse().expect("milliseconds");
+    let ahead: i64 = fleet.sql(home, ahead).parse().expect("milliseconds");
     let mut all = before;
     for _ in 0..5 {
         all.extend(made(&fleet, 100));
@@ -151,7 +151,7 @@ fn ids_rise_when_the_clock_steps_back() {
 fn a_shard_makes_no_ids_for_buckets_of_others() {
     let fleet = Fleet::new().init().start();
     let other = 1 - home(&fleet);
-    let refused = fleet.primary(other).psql_in("app", "SELECT flotilla.next_id(42)");
-    let error = refused.expect_err("the other shard refuses").text("psql");
+    let refused = fleet.primary(other).sql_in("app", "SELECT flotilla.next_id(42)");
+    let error = refused.expect_err("the other shard refuses").text("sql");
     assert!(error.contains("bucket"), "{error}");
 }

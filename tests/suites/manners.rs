@@ -41,11 +41,11 @@ fn prepared(mut fleet: Fleet) -> Fleet {
     // The monitor is to see this history, not the usual one.
     fleet.shardctl(["init", "--all"]).run().ok();
     for at in 0..fleet.shards.len() {
-        fleet.psql(
+        fleet.sql(
             at,
             "SET ROLE owner; CREATE TABLE notes (id bigint, user_id bigint, text text, PRIMARY KEY (user_id, id))",
         );
-        fleet.psql(at, "SET ROLE owner; SELECT flotilla.protect('notes', 'user_id')");
+        fleet.sql(at, "SET ROLE owner; SELECT flotilla.protect('notes', 'user_id')");
     }
     fleet.file("pools.toml", pools());
     fleet
@@ -76,11 +76,11 @@ pub(crate) fn past(fleet: &mut Fleet) {
     fleet.topology = fleet.topology.clone().rest(&store);
     fleet.write_topology();
     for at in 0..fleet.shards.len() {
-        let segment = fleet.psql(at, "SELECT pg_walfile_name(pg_switch_wal())");
+        let segment = fleet.sql(at, "SELECT pg_walfile_name(pg_switch_wal())");
         let content = std::fs::read(fleet.primary(at).data().join("pg_wal").join(&segment)).unwrap();
         fleet.file(format!("past/s{at}/wal_005/{segment}"), content);
         let begin = u64::from_str_radix(&segment[16..], 16).unwrap() << 24;
-        let system = fleet.psql(at, "SELECT system_identifier FROM pg_control_system()");
+        let system = fleet.sql(at, "SELECT system_identifier FROM pg_control_system()");
         let sentinel = format!(
             "{{\"LSN\":{},\"PgVersion\":150000,\"FinishLSN\":{},\"SystemIdentifier\":{system},\"Version\":2,\
              \"FilesMetadataDisabled\":true,\"StartTime\":\"2024-06-28T15:30:00Z\",\"FinishTime\":\"2024-06-28T15:31:00Z\"}}",

@@ -28,7 +28,7 @@ fn write(fleet: &Fleet, scripts: &[(&str, &str)]) {
 
 /// A shard's history without times: rank, version, type, script, checksum, success.
 fn history(fleet: &Fleet, shard: usize) -> String {
-    fleet.psql(
+    fleet.sql(
         shard,
         "SELECT string_agg(concat_ws('|', installed_rank, version, description, type, script, checksum, success), E'\\n' \
          ORDER BY installed_rank) FROM flyway_schema_history",
@@ -37,7 +37,7 @@ fn history(fleet: &Fleet, shard: usize) -> String {
 
 /// A shard's lines in the ledger without times and runs.
 fn ledger(fleet: &Fleet, shard: usize) -> String {
-    fleet.psql(
+    fleet.sql(
         shard,
         "SELECT string_agg(concat_ws('|', verb, status, changed, detail->>'script', detail->>'rank', \
          detail->>'statements_done', detail->>'checksum'), E'\\n' ORDER BY line) FROM flotilla.ledger WHERE tool = 'migrate'",

@@ -16,10 +16,10 @@ fn lives_through(mut is_over: impl FnMut() -> bool) {
     let limits = "stall_timeout_seconds = 1\nretry_seconds = 2\n";
     fleet.topology.rest = fleet.topology.rest.replace(&service.endpoint(), &through) + limits;
     fleet.share_topology();
-    fleet.psql(0, "CREATE TABLE seen (n int)");
+    fleet.sql(0, "CREATE TABLE seen (n int)");
     fleet.archived(0);
     let config = fleet.operator("flotilla.toml");
-    let standby = |sql: &str| fleet.replica(0, 0).psql_in("app", sql).unwrap_or_else(|e| panic!("{}", e.text("psql")));
+    let standby = |sql: &str| fleet.replica(0, 0).sql_in("app", sql).unwrap_or_else(|e| panic!("{}", e.text("sql")));
     let fetch = format!(
         "{} wal-fetch -q -t s0 --for standby --config {} %f %p",
         binary("walg-wrap").display(),
@@ -31,23 +31,23 @@ fn lives_through(mut is_over: impl FnMut() -> bool) {
     let has = |count: u32| standby("SELECT count(*) FROM seen") == count.to_string();
     let walreceivers = "SELECT count(*) FROM pg_stat_wal_receiver";
     until("the standby follows from the archive alone", || (standby(walreceivers) == "0").then_some(()));
-    fleet.psql(0, "INSERT INTO seen VALUES (1)");
+    fleet.sql(0, "INSERT INTO seen VALUES (1)");
     fleet.archived(0);
     until("the standby has the first row", || has(1).then_some(()));
 
     let began = standby("SELECT pg_postmaster_start_time()");
-    let failures = || fleet.psql(0, "SELECT failed_count FROM pg_stat_archiver").parse::<u32>().unwrap();
+    let failures = || fleet.sql(0, "SELECT failed_count FROM pg_stat_archiver").parse::<u32>().unwrap();
     let failed = failures();
     proxy.rule(Rule::new("", "", Fault::Refuse));
-    fleet.psql(0, "INSERT INTO seen VALUES (2); SELECT pg_switch_wal()");
+    fleet.sql(0, "INSERT INTO seen VALUES (2); SELECT pg_switch_wal()");
     until("archiving has failed", || (failures() > failed + 1).then_some(()));
     while !is_over() {
-        fleet.psql(0, "INSERT INTO seen VALUES (3)");
+        fleet.sql(0, "INSERT INTO seen VALUES (3)");
         assert_eq!(standby("SELECT pg_is_in_recovery()"), "t");
         assert!(has(1), "nothing of what isn't archived can be there");
         std::thread::sleep(Duration::from_millis(250));
     }
-    let rows = fleet.psql(0, "SELECT count(*) FROM seen").parse().unwrap();
+    let rows = fleet.sql(0, "SELECT count(*) FROM seen").parse().unwrap();
     proxy.clear();
     fleet.archived(0);
     until("the standby has every row", || has(rows).then_some(()));

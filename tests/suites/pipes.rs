@@ -6,7 +6,7 @@ use flotilla_tests::Fleet;
 fn present_primaries_are_set_up() {
     let fleet = Fleet::new().replicas(1).init().start();
     // Something for init to bring up to date.
-    fleet.psql(1, "UPDATE flotilla.version SET checksum = 'old' WHERE file = '003_buckets.sql'");
+    fleet.sql(1, "UPDATE flotilla.version SET checksum = 'old' WHERE file = '003_buckets.sql'");
     let outcome = fleet.script("shardctl targets --role primary | shardctl init").run().ok();
     assert_eq!(outcome.lines().len(), 2, "{}", outcome.transcript());
     let changed = |target: &str| outcome.line(target)["changed"].clone();
@@ -66,7 +66,7 @@ SQL
         .run()
         .ok();
     assert_eq!(outcome.stdout, "[2,200,400]\n", "{}", outcome.transcript());
-    assert_eq!(fleet.psql(0, "SELECT count(*) > 0 FROM users"), "t");
+    assert_eq!(fleet.sql(0, "SELECT count(*) > 0 FROM users"), "t");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_failed_tool_stops_the_next() {
     let fleet = Fleet::new().start();
     let outcome = fleet.script("shardctl targets --no-such-flag | shardctl init").run().code_is(2);
     assert!(outcome.stdout.is_empty(), "{}", outcome.transcript());
-    assert_eq!(fleet.psql(0, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
 }
 
 /// One server is down: its line goes through the pipe as a failure, the others are worked on.

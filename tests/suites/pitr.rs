@@ -60,7 +60,7 @@ fn back_up(fleet: &Fleet, shard: usize) {
 
 /// Ends the segment and waits until the archive has it; its name.
 fn switch(fleet: &Fleet, shard: usize) -> String {
-    let name = fleet.psql(shard, "SELECT pg_walfile_name(pg_switch_wal())");
+    let name = fleet.sql(shard, "SELECT pg_walfile_name(pg_switch_wal())");
     let path = store(fleet).join(format!("s{shard}/wal_005/{name}.lz4"));
     until("the segment is archived", || path.exists().then_some(()));
     name
@@ -68,13 +68,13 @@ fn switch(fleet: &Fleet, shard: usize) -> String {
 
 /// Makes a table of rows whose commits are looked up by their time.
 fn table(fleet: &Fleet, shard: usize) {
-    fleet.psql(shard, "CREATE TABLE marks (n bigint PRIMARY KEY, note text)");
+    fleet.sql(shard, "CREATE TABLE marks (n bigint PRIMARY KEY, note text)");
 }
 
 /// Inserts a row; the time of its commit.
 fn mark(fleet: &Fleet, shard: usize, n: u32) -> String {
-    fleet.psql(shard, &format!("INSERT INTO marks VALUES ({n})"));
-    fleet.psql(
+    fleet.sql(shard, &format!("INSERT INTO marks VALUES ({n})"));
+    fleet.sql(
         shard,
         &format!(
             "SELECT to_char(pg_xact_commit_timestamp(xmin) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \

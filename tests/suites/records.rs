@@ -55,7 +55,7 @@ fn every_record_has_its_golden_line() {
         &one(&fleet, &["sql", "--key", "1", "SELECT $1::bigint AS user_id, NULL AS nothing", "--param", "1"]).ok(),
     );
     golden.take(&one(&fleet, &["sql", "-t", "s1", "SELECT 1 / 0"]).code_is(1));
-    fleet.psql(1, "SET ROLE owner; CREATE TABLE t (id bigint, user_id bigint, PRIMARY KEY (user_id, id))");
+    fleet.sql(1, "SET ROLE owner; CREATE TABLE t (id bigint, user_id bigint, PRIMARY KEY (user_id, id))");
     let routed = "{\"target\":\"s1\",\"status\":\"ok\",\"bucket\":952,\"input\":{\"user_id\":1}}\n";
     golden.take(&fleet.shardctl(["sql", "--copy", "t", "--new-id", "id"]).stdin(routed).run().ok());
     reconcile(&fleet, &mut golden);
@@ -71,7 +71,7 @@ fn every_record_has_its_golden_line() {
     golden.take(&fleet.tool("healthcheck", ["audit", "--rules"]).run().ok());
     let alert = ["alert", "--dry-run", "--failures", "1"];
     let twins = "CREATE TABLE pairs (id bigint); CREATE INDEX one ON pairs (id); CREATE INDEX other ON pairs (id)";
-    fleet.psql(0, twins);
+    fleet.sql(0, twins);
     let advise = ["advise", "-t", "s0", "--least-window", "0s", "--least-calls", "1000000"];
     golden.take(&fleet.tool("healthcheck", advise).run().ok());
     golden.take(&fleet.tool("healthcheck", alert).stdin(crate::manners::ALERT_INPUT).run().ok());
@@ -115,9 +115,9 @@ fn migrate(fleet: &Fleet, golden: &mut Golden) {
     one(&["lint", "--live", "-t", "s0"], 0);
     one(&["apply", "--all", "-j", "1"], 0);
     one(&["info", "-t", "s0"], 0);
-    fleet.psql(1, "ALTER TABLE migrated.moods ADD COLUMN why text");
+    fleet.sql(1, "ALTER TABLE migrated.moods ADD COLUMN why text");
     one(&["validate", "-j", "1"], 1);
-    fleet.psql(1, "ALTER TABLE migrated.moods DROP COLUMN why");
+    fleet.sql(1, "ALTER TABLE migrated.moods DROP COLUMN why");
     one(&["undo", "-t", "s1", "--yes"], 0);
     one(&["repair", "-t", "s0"], 0);
     golden.take(&fleet.tool("migrate", ["baseline", "-t", "s0", "--history-table", "begun.history"]).run().ok());
@@ -129,7 +129,7 @@ fn migrate(fleet: &Fleet, golden: &mut Golden) {
 
 /// A shard that lost what it owned, as after a restore.
 fn reconcile(fleet: &Fleet, golden: &mut Golden) {
-    fleet.psql(0, "SELECT flotilla.set_ownership(0, 7, 'none', 2)");
+    fleet.sql(0, "SELECT flotilla.set_ownership(0, 7, 'none', 2)");
     golden.take(&fleet.shardctl(["map"]).run().code_is(1));
     let planned = fleet.shardctl(["map", "--reconcile", "--dry-run"]).run();
     golden.take(&planned);

@@ -28,12 +28,12 @@ async fn a_base_backup_is_what_pg_verifybackup_accepts() {
     let space = fleet.primary(0).folder().join("space");
     fs::create_dir(&space).unwrap();
     Account::server().unwrap().own(&space).unwrap();
-    fleet.psql(0, &format!("CREATE TABLESPACE space LOCATION '{}'", space.display()));
-    fleet.psql(0, "CREATE TABLE kept TABLESPACE space AS SELECT generate_series(1, 50000) AS n");
+    fleet.sql(0, &format!("CREATE TABLESPACE space LOCATION '{}'", space.display()));
+    fleet.sql(0, "CREATE TABLE kept TABLESPACE space AS SELECT generate_series(1, 50000) AS n");
 
     let mut session = endpoint(&fleet, "backup").connect_replication().await.unwrap();
     let identity = session.identify().await.unwrap();
-    assert_eq!(identity.system_identifier, fleet.psql(0, "SELECT system_identifier FROM pg_control_system()"));
+    assert_eq!(identity.system_identifier, fleet.sql(0, "SELECT system_identifier FROM pg_control_system()"));
     assert_eq!(identity.timeline, 1);
     assert_eq!(session.rows("SELECT 1, NULL UNION ALL SELECT 2, 'b'").await.unwrap().len(), 2);
 
@@ -88,9 +88,9 @@ async fn what_the_server_refuses_is_told_in_its_words() {
     let failed = session.rows("BASE_BACKUP (COMPRESSION 'rot13')").await.err().unwrap();
     assert!(failed.message().contains("rot13"), "{}", failed.message());
     // A damaged page is found by the server.
-    fleet.psql(0, "CREATE TABLE damaged AS SELECT generate_series(1, 50000) AS n");
-    fleet.psql(0, "CHECKPOINT");
-    let file = fleet.primary(0).data().join(fleet.psql(0, "SELECT pg_relation_filepath('damaged')"));
+    fleet.sql(0, "CREATE TABLE damaged AS SELECT generate_series(1, 50000) AS n");
+    fleet.sql(0, "CHECKPOINT");
+    let file = fleet.primary(0).data().join(fleet.sql(0, "SELECT pg_relation_filepath('damaged')"));
     let mut bytes = fs::read(&file).unwrap();
     bytes[5 * 8192 + 4000] ^= 1;
     fs::write(&file, bytes).unwrap();

@@ -38,7 +38,7 @@ impl Place {
         flotilla::tls::install();
         let template = Template::cached(&flotilla_native::places::cache().unwrap(), 0).unwrap();
         let server = Server::start(&template, Options::default()).unwrap();
-        server.psql(SETUP).unwrap();
+        server.sql(SETUP).unwrap();
         let pooler = Pooler::start(&template, server.socket_folder(), server.port());
         Self { server, pooler }
     }
@@ -167,7 +167,7 @@ async fn values_become_json_without_loss() {
 #[tokio::test]
 async fn a_session_in_another_style_gives_the_same_values() {
     let place = Place::start();
-    place.server.psql("ALTER DATABASE postgres SET DateStyle = 'German'; ALTER DATABASE postgres SET TimeZone = 'Asia/Kathmandu'; ALTER DATABASE postgres SET bytea_output = 'escape'").unwrap();
+    place.server.sql("ALTER DATABASE postgres SET DateStyle = 'German'; ALTER DATABASE postgres SET TimeZone = 'Asia/Kathmandu'; ALTER DATABASE postgres SET bytea_output = 'escape'").unwrap();
     for (way, endpoint) in place.ways() {
         let mut session = endpoint.connect_rows().await.unwrap();
         let sql = r"SELECT '2024-02-29 12:00+00'::timestamptz AS at, '2024-02-29'::date AS day, '\x5c00ff'::bytea AS b";

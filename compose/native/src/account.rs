@@ -5,6 +5,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use flotilla::{Code, Error, Result};
 
@@ -27,12 +28,23 @@ pub struct Account {
 impl Account {
     /// Whoever runs this process.
     pub fn caller() -> Result<Self> {
-        Self::lookup(&rustix::process::geteuid().as_raw().to_string())
+        static CALLER: OnceLock<Account> = OnceLock::new();
+        Self::once(&CALLER, &rustix::process::geteuid().as_raw().to_string())
     }
 
     /// Who servers run as: PostgreSQL refuses root, so root hands over to Debian's `postgres`.
     pub fn server() -> Result<Self> {
-        if rustix::process::geteuid().is_root() { Self::lookup(SERVER_ACCOUNT) } else { Self::caller() }
+        static SERVER: OnceLock<Account> = OnceLock::new();
+        if rustix::process::geteuid().is_root() { Self::once(&SERVER, SERVER_ACCOUNT) } else { Self::caller() }
+    }
+
+    /// An account that is asked for again and again, and doesn't change while a process runs.
+    fn once(known: &OnceLock<Self>, name: &str) -> Result<Self> {
+        if let Some(account) = known.get() {
+            return Ok(account.clone());
+        }
+        let account = Self::lookup(name)?;
+        Ok(known.get_or_init(|| account).clone())
     }
 
     /// The account with this name or number, as the name service knows it.

@@ -28,9 +28,9 @@ fn segments() -> String {
 fn a_server_answers_and_is_gone_when_dropped() {
     let template = template(0);
     let server = Server::start(&template, Options::default().set("work_mem", "5MB")).unwrap();
-    assert_eq!(server.psql("show work_mem").unwrap(), "5MB");
-    assert_eq!(server.psql("show data_checksums").unwrap(), "on");
-    assert_eq!(server.psql("show wal_level").unwrap(), "logical");
+    assert_eq!(server.sql("show work_mem").unwrap(), "5MB");
+    assert_eq!(server.sql("show data_checksums").unwrap(), "on");
+    assert_eq!(server.sql("show wal_level").unwrap(), "logical");
     let folder = server.folder().to_owned();
     drop(server);
     assert!(!folder.exists());
@@ -41,13 +41,13 @@ fn a_server_answers_and_is_gone_when_dropped() {
 fn a_replica_follows_and_can_be_promoted() {
     let primary = Server::start(&template(0), Options::default()).unwrap();
     let replica = primary.replica(Options::default()).unwrap();
-    primary.psql("create table t as select generate_series(1, 1000) as x").unwrap();
+    primary.sql("create table t as select generate_series(1, 1000) as x").unwrap();
     assert!(wait_until(Duration::from_secs(20), Duration::from_millis(20), || {
-        replica.psql("select count(*) from t").is_ok_and(|count| count == "1000")
+        replica.sql("select count(*) from t").is_ok_and(|count| count == "1000")
     }));
-    assert_eq!(replica.psql("select pg_is_in_recovery()").unwrap(), "t");
+    assert_eq!(replica.sql("select pg_is_in_recovery()").unwrap(), "t");
     replica.promote().unwrap();
-    assert_eq!(replica.psql("select pg_is_in_recovery()").unwrap(), "f");
+    assert_eq!(replica.sql("select pg_is_in_recovery()").unwrap(), "f");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn servers_of_different_templates_are_different_systems() {
         let started: Vec<_> = (0..4)
             .map(|number| {
                 scope.spawn(move || {
-                    Server::start(&template(number % 2), Options::default()).unwrap().psql(identifier).unwrap()
+                    Server::start(&template(number % 2), Options::default()).unwrap().sql(identifier).unwrap()
                 })
             })
             .collect();
@@ -70,13 +70,13 @@ fn servers_of_different_templates_are_different_systems() {
 #[test]
 fn a_killed_server_recovers_at_the_next_launch() {
     let mut server = Server::start(&template(0), Options::default()).unwrap();
-    server.psql("create table t as select 1 as x").unwrap();
-    server.psql("checkpoint").unwrap();
+    server.sql("create table t as select 1 as x").unwrap();
+    server.sql("checkpoint").unwrap();
     server.stop(Shutdown::Kill).unwrap();
     assert_eq!(server.pid(), None);
-    assert!(server.psql("select 1").is_err());
+    assert!(server.sql("select 1").is_err());
     server.launch().unwrap();
-    assert_eq!(server.psql("select x from t").unwrap(), "1");
+    assert_eq!(server.sql("select x from t").unwrap(), "1");
 }
 
 #[test]

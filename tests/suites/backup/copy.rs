@@ -85,10 +85,10 @@ fn what_a_copy_lists_can_be_restored_wherever_copying_was_killed() {
     assert_eq!((&line["first_missing"], &line["missing_segments"]), (&segment.into(), &1.into()), "{line}");
     assert_eq!(fs::read(west.join(&key)).unwrap(), flipped, "nothing was replaced");
     fs::remove_file(west.join(&key)).unwrap();
-    let before = fleet.psql(0, noted);
+    let before = fleet.sql(0, noted);
     let done = summary(&copy(&fleet, &[]).run().ok());
     assert_eq!((&done["lag_seconds"], &done["changed"]), (&0.into(), &true.into()), "{done}");
-    assert_ne!(fleet.psql(0, noted), before, "the ledger on the shard has a line of it");
+    assert_ne!(fleet.sql(0, noted), before, "the ledger on the shard has a line of it");
 }
 
 #[test]
@@ -160,9 +160,9 @@ fn dumps_and_encrypted_archives_are_copied_without_the_key() {
     fs::write(&key, kept).unwrap();
     source::private(&key);
     fleet.tool("walg-wrap", ["verify", "-t", "s0", "--store", "west", "-q"]).run_within(source::LONG).ok();
-    fleet.primary(0).psql("CREATE DATABASE there TEMPLATE template0").unwrap();
+    fleet.primary(0).sql("CREATE DATABASE there TEMPLATE template0").unwrap();
     let fetch = ["fetch", "-t", "s0", "--type", "logical", "--store", "west", "--into", "there"];
     fleet.tool("walg-wrap", fetch).run().ok();
-    let count = |database: &str| fleet.primary(0).psql_in(database, "SELECT count(*) FROM spaced").unwrap();
+    let count = |database: &str| fleet.primary(0).sql_in(database, "SELECT count(*) FROM spaced").unwrap();
     assert_eq!(count("there"), count("app"));
 }

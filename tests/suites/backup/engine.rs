@@ -166,7 +166,7 @@ fn tablespaces_are_not_restored_by_wal_g() {
     }
     let fleet = fleet("auto", LAYOUTS[0], true);
     push(&fleet, &[]).run().ok();
-    let oid = fleet.psql(0, "SELECT oid FROM pg_tablespace WHERE spcname = 'space'");
+    let oid = fleet.sql(0, "SELECT oid FROM pg_tablespace WHERE spcname = 'space'");
     let (into, space) = (fleet.path().join("restored/a"), fleet.path().join("restored/b"));
     let tablespace = format!("{oid}={}", space.display());
     let args = ["fetch", "-t", "s0", "--into", into.to_str().unwrap(), "--tablespace", &tablespace];

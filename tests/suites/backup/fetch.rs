@@ -10,7 +10,7 @@ use super::walg::{self, LAYOUTS, Layout};
 
 /// Empty where there is none.
 fn space_oid(fleet: &Fleet) -> String {
-    fleet.psql(0, "SELECT oid FROM pg_tablespace WHERE spcname = 'space'")
+    fleet.sql(0, "SELECT oid FROM pg_tablespace WHERE spcname = 'space'")
 }
 
 /// Restores a backup, recovers to the archive's end and compares.

@@ -21,7 +21,7 @@ fn small() -> Fleet {
 }
 
 fn file_of(fleet: &Fleet, table: &str) -> PathBuf {
-    fleet.primary(0).data().join(fleet.psql(0, &format!("SELECT pg_relation_filepath('{table}')")))
+    fleet.primary(0).data().join(fleet.sql(0, &format!("SELECT pg_relation_filepath('{table}')")))
 }
 
 /// The error of the one shard, and that nothing is listed.
@@ -35,7 +35,7 @@ fn refused(fleet: &Fleet, outcome: &Outcome) -> String {
 fn a_damaged_page_is_named_and_such_a_backup_is_none() {
     let mut fleet = small();
     let file = file_of(&fleet, "spaced");
-    let name = format!("/{}", fleet.psql(0, "SELECT pg_relation_filepath('spaced')"));
+    let name = format!("/{}", fleet.sql(0, "SELECT pg_relation_filepath('spaced')"));
     fleet.shards[0].nodes[0].server.stop(Shutdown::Fast).unwrap();
     let good = fs::read(&file).unwrap();
     let mut bytes = good.clone();
@@ -59,10 +59,10 @@ fn a_damaged_page_is_named_and_such_a_backup_is_none() {
 #[test]
 fn of_a_table_that_isnt_logged_only_that_it_is_empty_is_backed_up() {
     let fleet = small();
-    fleet.psql(0, "CREATE UNLOGGED TABLE unlogged AS SELECT generate_series(1, 50000) AS n");
-    fleet.psql(0, "CHECKPOINT");
-    fleet.psql(0, "CREATE INDEX unlogged_n ON unlogged (n)");
-    fleet.psql(0, "VACUUM unlogged");
+    fleet.sql(0, "CREATE UNLOGGED TABLE unlogged AS SELECT generate_series(1, 50000) AS n");
+    fleet.sql(0, "CHECKPOINT");
+    fleet.sql(0, "CREATE INDEX unlogged_n ON unlogged (n)");
+    fleet.sql(0, "VACUUM unlogged");
     let with = push(&fleet, &["--read", "folder"]).run().ok().line("s0");
     let streamed = push(&fleet, &["--read", "stream"]).run().ok().line("s0");
     // As the server does.
@@ -76,8 +76,8 @@ fn of_a_table_that_isnt_logged_only_that_it_is_empty_is_backed_up() {
             .run()
             .ok();
     });
-    assert_eq!(restored.psql_in("app", "SELECT count(*) FROM unlogged").unwrap(), "0");
-    assert_eq!(restored.psql_in("app", "SELECT count(*) FROM spaced").unwrap(), "3000");
+    assert_eq!(restored.sql_in("app", "SELECT count(*) FROM unlogged").unwrap(), "0");
+    assert_eq!(restored.sql_in("app", "SELECT count(*) FROM spaced").unwrap(), "3000");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_folder_that_cant_be_read_is_no_hindrance_unless_it_is_asked_for() {
     assert!(line["read_because"].as_str().unwrap().contains("Permission denied"), "{line}");
     mode(0o600);
     // A role that may not begin one by SQL.
-    fleet.psql(0, "REVOKE EXECUTE ON FUNCTION pg_backup_start(text, boolean) FROM backup");
+    fleet.sql(0, "REVOKE EXECUTE ON FUNCTION pg_backup_start(text, boolean) FROM backup");
     // The grant counts in the database that the tools log in to.
     let line = push(&fleet, &[]).run().ok().line("s0");
     assert_eq!(line["read"], "stream", "{line}");

@@ -66,18 +66,18 @@ fn a_dump_that_finds_no_room_to_be_laid_out_is_not_restored() {
     let fleet = source::fleet(LAYOUTS[0], false);
     let logical = ["push", "-t", "s0", "--type", "logical"];
     fleet.as_operator("walg-wrap", logical).run().ok();
-    fleet.primary(0).psql("CREATE DATABASE elsewhere TEMPLATE template0").unwrap();
+    fleet.primary(0).sql("CREATE DATABASE elsewhere TEMPLATE template0").unwrap();
     let disk = SmallDisk::mount(&fleet, "size=1g,nr_inodes=12");
     let spool = disk.path().to_str().unwrap();
     let args = ["fetch", "-t", "s0", "--type", "logical", "--into", "elsewhere", "--spool", spool];
     let full = disk.as_operator(&fleet, "walg-wrap", &args).run().code_is(1);
     is_full(&full);
-    let mark = fleet.primary(0).psql_in("elsewhere", "SELECT current_setting('flotilla.restoring', true)").unwrap();
+    let mark = fleet.primary(0).sql_in("elsewhere", "SELECT current_setting('flotilla.restoring', true)").unwrap();
     assert!(mark.starts_with("20"), "the database is marked as being restored: {mark}");
     disk.remount("nr_inodes=10000");
     let done = disk.as_operator(&fleet, "walg-wrap", &args).run().ok().line("s0");
     assert_eq!(done["cleared"], true, "{done}");
-    let mark = fleet.primary(0).psql_in("elsewhere", "SELECT current_setting('flotilla.restoring', true)").unwrap();
+    let mark = fleet.primary(0).sql_in("elsewhere", "SELECT current_setting('flotilla.restoring', true)").unwrap();
     assert!(!mark.starts_with("20"), "{mark}");
 }
 

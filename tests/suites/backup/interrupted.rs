@@ -22,7 +22,7 @@ fn chain() -> (Fleet, String, String) {
     push("full");
     source::change(&fleet, 1);
     let delta = push("delta")["backup"].as_str().unwrap().to_owned();
-    let oid = fleet.psql(0, "SELECT oid FROM pg_tablespace WHERE spcname = 'space'");
+    let oid = fleet.sql(0, "SELECT oid FROM pg_tablespace WHERE spcname = 'space'");
     (fleet, delta, oid)
 }
 

@@ -66,8 +66,8 @@ fn fleet(layout: Layout, replicas: u8) -> Fleet {
     let key = fleet.operator("key");
     fs::write(&key, super::source::KEY).unwrap();
     private(&key);
-    fleet.psql(0, SCHEMA);
-    fleet.psql(0, ROWS);
+    fleet.sql(0, SCHEMA);
+    fleet.sql(0, ROWS);
     fleet.archived(0);
     fleet
 }
@@ -83,7 +83,7 @@ fn fetch(fleet: &Fleet, args: &[&str]) -> flotilla_tests::Run {
 
 /// Everything that must be the same, but what changes by being restored: ownership, fences, the ledger.
 fn content(server: &Server, database: &str) -> String {
-    let psql = |sql: &str| server.psql_in(database, sql).unwrap();
+    let psql = |sql: &str| server.sql_in(database, sql).unwrap();
     let rows = psql(
         "SELECT string_agg(CASE relkind WHEN 'S' THEN format('SELECT %L || (last_value, is_called)::text FROM %s', name, name) \
          ELSE format('SELECT %L || count(*) || coalesce(md5(string_agg(t::text, %L ORDER BY t::text)), %L) \
@@ -153,11 +153,11 @@ fn round_trip(layout: Layout, replicas: u8) {
     assert!(files >= 2, "a large table and a large object are objects of their own");
     nothing_left(&fleet);
 
-    fleet.primary(0).psql("CREATE DATABASE \"Re-stored\" TEMPLATE template0").unwrap();
+    fleet.primary(0).sql("CREATE DATABASE \"Re-stored\" TEMPLATE template0").unwrap();
     let fetched = fetch(&fleet, &["--into", "Re-stored"]).run().ok().line("s0");
     assert_eq!((&fetched["rows"].is_u64(), &fetched["tables"]), (&true, &pushed["tables"]), "{fetched}");
     nothing_left(&fleet);
-    let restored = |sql: &str| fleet.primary(0).psql_in("Re-stored", sql).unwrap();
+    let restored = |sql: &str| fleet.primary(0).sql_in("Re-stored", sql).unwrap();
     let mut after = content(fleet.primary(0), "Re-stored");
     let mut expected = before;
     if replicas > 0 {
@@ -172,8 +172,8 @@ fn round_trip(layout: Layout, replicas: u8) {
     same(&after, &expected);
     assert_eq!(restored("SELECT string_agg(state, ',') FROM flotilla.ownership"), "none");
     assert_eq!(restored("SELECT bool_and(current) FROM flotilla.fences"), "t");
-    let refused = fleet.primary(0).psql_in("Re-stored", "INSERT INTO events SELECT * FROM events LIMIT 1");
-    assert!(refused.unwrap_err().text("psql").contains("does not own"));
+    let refused = fleet.primary(0).sql_in("Re-stored", "INSERT INTO events SELECT * FROM events LIMIT 1");
+    assert!(refused.unwrap_err().text("sql").contains("does not own"));
     assert_eq!(
         restored(
             "SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE datname = 'Re-stored'"
@@ -208,7 +208,7 @@ fn a_dump_that_is_killed_is_not_listed_and_the_next_one_is() {
     let pushed = push(&fleet, &[]);
     assert_eq!(documents(&fleet).len(), 2, "{pushed}");
     nothing_left(&fleet);
-    assert_eq!(fleet.psql(0, "SELECT count(*) FROM flotilla.ledger WHERE tool = 'walg-wrap'"), "1");
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM flotilla.ledger WHERE tool = 'walg-wrap'"), "1");
 }
 
 #[test]
@@ -216,12 +216,12 @@ fn a_restore_that_is_killed_is_recognised_and_done_again() {
     let fleet = fleet(LAYOUTS[0], 0);
     let before = content(fleet.primary(0), "app");
     push(&fleet, &[]);
-    fleet.primary(1).psql("CREATE DATABASE elsewhere TEMPLATE template0").unwrap();
+    fleet.primary(1).sql("CREATE DATABASE elsewhere TEMPLATE template0").unwrap();
     let into = ["--into", "elsewhere", "--on", "s1"];
     for place in ["marked", "laid_out", "pre_data", "data", "post_data", "fences"] {
         let outcome = fetch(&fleet, &into).env("FLOTILLA_FAILPOINT", format!("load.{place}")).run();
         assert_eq!(outcome.signal(), Some(9), "{}", outcome.transcript());
-        let mark = fleet.primary(1).psql_in("elsewhere", "SELECT current_setting('flotilla.restoring', true)").unwrap();
+        let mark = fleet.primary(1).sql_in("elsewhere", "SELECT current_setting('flotilla.restoring', true)").unwrap();
         assert!(mark.starts_with("20"), "killed at load.{place}: {mark}");
     }
     let fetched = fetch(&fleet, &into).run().ok().line("s0");
@@ -245,18 +245,18 @@ fn a_restore_that_cant_be_touches_nothing() {
     refused(&["20240101T000000Z", "--into", "app"], 2, "is no name of a logical dump");
     refused(&["20240101T000000.000Z", "--into", "app"], 1, "it is not there");
     refused(&["--into", "postgresql://x:secret@localhost/app"], 2, "password");
-    fleet.primary(1).psql("CREATE DATABASE fresh TEMPLATE template0").unwrap();
+    fleet.primary(1).sql("CREATE DATABASE fresh TEMPLATE template0").unwrap();
     fleet
         .primary(1)
-        .psql("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+        .sql("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
         .unwrap();
     refused(&["--into", "latin", "--on", "s1"], 3, "is encoded in");
-    fleet.primary(0).psql("CREATE ROLE \"some body\"").unwrap();
-    fleet.psql(0, "GRANT SELECT ON shown TO \"some body\"");
+    fleet.primary(0).sql("CREATE ROLE \"some body\"").unwrap();
+    fleet.sql(0, "GRANT SELECT ON shown TO \"some body\"");
     push(&fleet, &[]);
     refused(&["--into", "fresh", "--on", "s1"], 3, "has no role some body");
     let damaged = documents(&fleet).into_iter().max().unwrap().with_file_name("files");
-    fleet.primary(1).psql("CREATE ROLE \"some body\"").unwrap();
+    fleet.primary(1).sql("CREATE ROLE \"some body\"").unwrap();
     let file = fs::read_dir(&damaged).unwrap().next().unwrap().unwrap().path();
     let mut bytes = fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
@@ -264,7 +264,7 @@ fn a_restore_that_cant_be_touches_nothing() {
     fs::write(&file, bytes).unwrap();
     let outcome = fetch(&fleet, &["--into", "fresh", "--on", "s1"]).run().code_is(1);
     assert_eq!(outcome.line("s0")["error"]["code"], "mismatch", "{}", outcome.transcript());
-    let mark = fleet.primary(1).psql_in("fresh", "SHOW flotilla.restoring").unwrap();
+    let mark = fleet.primary(1).sql_in("fresh", "SHOW flotilla.restoring").unwrap();
     assert!(mark.starts_with("20"), "{mark}");
 }
 
@@ -279,7 +279,7 @@ fn aged(fleet: &Fleet, dump: &str, hours: u64) {
 #[test]
 fn dumps_are_listed_and_retired_by_rules_of_their_own() {
     let fleet = fleet(LAYOUTS[0], 0);
-    fleet.psql(
+    fleet.sql(
         0,
         "DELETE FROM secret; DROP MATERIALIZED VIEW summary; SELECT lo_unlink(oid) FROM pg_largeobject_metadata",
     );
@@ -341,7 +341,7 @@ fn dumps_are_listed_and_retired_by_rules_of_their_own() {
         let of_it: Vec<_> = left.iter().filter(|path| path.to_str().unwrap().contains(&dump[..8])).collect();
         assert!(!of_it.iter().any(|path| path.to_str().unwrap().contains(dump.as_str())), "{of_it:?}");
     }
-    fleet.primary(0).psql("CREATE DATABASE again TEMPLATE template0").unwrap();
+    fleet.primary(0).sql("CREATE DATABASE again TEMPLATE template0").unwrap();
     fetch(&fleet, &[&dumps[2], "--into", "again"]).run().ok();
 }
 

@@ -74,7 +74,7 @@ fn what_is_no_good_backup_is_named_as_what_it_is() {
     let cut = fs::read(sentinel(2)).unwrap();
     fs::write(sentinel(2), &cut[..cut.len() / 2]).unwrap();
     let foreign = fs::read_to_string(sentinel(3)).unwrap();
-    let system = fleet.psql(0, "SELECT system_identifier FROM pg_control_system()");
+    let system = fleet.sql(0, "SELECT system_identifier FROM pg_control_system()");
     fs::write(sentinel(3), foreign.replace(&system, "7000000000000000001")).unwrap();
     fs::remove_dir_all(fleet.path().join("archive/s0/flotilla/sums/basebackups_005")).unwrap();
     let stray = folder.join("notes.txt");

@@ -95,7 +95,7 @@ fn a_standby_is_backed_up_to_s3_again_and_again() {
         restores(&fleet, backup, &expected);
     }
 
-    fleet.replica(0, 0).psql("SELECT pg_wal_replay_pause()").unwrap();
+    fleet.replica(0, 0).sql("SELECT pg_wal_replay_pause()").unwrap();
     let late = fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--wal-timeout", "1s"]).run().code_is(1).line("s0");
     assert!(late["error"]["message"].as_str().unwrap().contains("hasn't replayed the WAL"), "{late}");
     let primary = push(&fleet, &["--from", "primary"]);
@@ -127,7 +127,7 @@ fn a_push_that_is_killed_lists_nothing_that_cant_be_restored() {
     let full = push(&fleet, &["--type", "delta", "--max-deltas", "1"]);
     assert!(full["full_because"].as_str().unwrap().contains("has 1 deltas already"), "{full}");
     assert_eq!(sentinels(), 3);
-    assert_eq!(fleet.psql(0, "SELECT count(*) FROM flotilla.ledger WHERE tool = 'walg-wrap'"), "2");
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM flotilla.ledger WHERE tool = 'walg-wrap'"), "2");
     let expected = content(fleet.primary(0));
     fleet.archived(0);
     restores(&fleet, delta["backup"].as_str().unwrap(), &expected);

@@ -83,7 +83,7 @@ fn what_stays_after_retention_that_was_killed_everywhere_is_restored() {
     }
     assert!(after.len() < before.len() / 2 + before.len() / 4);
     assert_eq!(files(&store.join("s00")), neighbour, "the neighbour is as it was");
-    assert_ne!(fleet.psql(0, "SELECT count(*) FROM flotilla.ledger WHERE verb = 'retain'"), "0");
+    assert_ne!(fleet.sql(0, "SELECT count(*) FROM flotilla.ledger WHERE verb = 'retain'"), "0");
     fleet.as_operator("pitr", ["coverage", "-t", "s0"]).run().ok();
     for backup in &made[2..] {
         restores(&fleet, backup, &expected);

@@ -45,7 +45,7 @@ fn ten_thousand_small_tables_are_backed_up_verified_and_restored_in_little_memor
     let fleet = source::fleet(LAYOUTS[0], false);
     for some in 0..20 {
         let make = |n: u32| format!("CREATE TABLE small_{n} AS SELECT {n} AS n;");
-        fleet.psql(0, &(some * 500..(some + 1) * 500).map(make).collect::<String>());
+        fleet.sql(0, &(some * 500..(some + 1) * 500).map(make).collect::<String>());
     }
     let pushed = back_and_forth(&fleet);
     assert!(pushed["members"].as_u64().unwrap() > 10_000, "{pushed}");

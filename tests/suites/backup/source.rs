@@ -33,7 +33,7 @@ pub(super) fn small(lines: &str, layout: Layout) -> Fleet {
     let settings = format!("{lines}{}", layout.settings(&fleet));
     fleet.archive(&settings);
     key(&fleet);
-    fleet.psql(0, "CREATE TABLE spaced AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, 3000) g");
+    fleet.sql(0, "CREATE TABLE spaced AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, 3000) g");
     fleet.archived(0);
     fleet
 }
@@ -67,11 +67,11 @@ fn filled(fleet: Fleet, with_space: bool) -> Fleet {
         let space = space(&fleet);
         fs::create_dir(&space).unwrap();
         Account::server().unwrap().own(&space).unwrap();
-        fleet.psql(0, &format!("CREATE TABLESPACE space LOCATION '{}'", space.display()));
+        fleet.sql(0, &format!("CREATE TABLESPACE space LOCATION '{}'", space.display()));
         place = "space";
     }
-    fleet.psql(0, &format!("CREATE TABLE spaced TABLESPACE {place} AS SELECT g AS id, repeat('s', 100) AS text FROM generate_series(1, 20000) g"));
-    fleet.psql(0, &format!("CREATE INDEX spaced_id ON spaced (id) TABLESPACE {place}"));
+    fleet.sql(0, &format!("CREATE TABLE spaced TABLESPACE {place} AS SELECT g AS id, repeat('s', 100) AS text FROM generate_series(1, 20000) g"));
+    fleet.sql(0, &format!("CREATE INDEX spaced_id ON spaced (id) TABLESPACE {place}"));
     // With the first segment the archive is this cluster's, and its folder is there.
     fleet.archived(0);
     fleet
@@ -147,7 +147,7 @@ pub(super) fn change(fleet: &Fleet, round: u32) {
         "CREATE TABLE IF NOT EXISTS rewritten AS SELECT generate_series(1, 3000) AS n".to_owned(),
         "VACUUM FULL rewritten".to_owned(),
     ] {
-        fleet.psql(0, &sql);
+        fleet.sql(0, &sql);
     }
     bench(fleet, &["-n", "-t", "200"]);
 }
@@ -155,21 +155,21 @@ pub(super) fn change(fleet: &Fleet, round: u32) {
 /// What every table holds, as one text.
 pub(super) fn content(server: &Server) -> String {
     let tables = server
-        .psql_in(
+        .sql_in(
             "app",
             "SELECT string_agg(format('SELECT %L || count(*) || md5(string_agg(t::text, %L ORDER BY t::text)) FROM %s t', \
              c.oid::regclass || ' ', ',', c.oid::regclass), ' UNION ALL ' ORDER BY c.oid::regclass::text) FROM pg_class c \
              WHERE c.relkind = 'r' AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)",
         )
         .unwrap();
-    server.psql_in("app", &format!("{tables} ORDER BY 1")).unwrap()
+    server.sql_in("app", &format!("{tables} ORDER BY 1")).unwrap()
 }
 
 /// Compares a restored server with what the original held, its indexes with its tables, and, stopped,
 /// every page with its checksum.
 pub(super) fn is_sound(mut restored: Server, expected: &str) {
     assert_eq!(content(&restored), expected);
-    restored.psql_in("app", "CREATE EXTENSION IF NOT EXISTS amcheck").unwrap();
+    restored.sql_in("app", "CREATE EXTENSION IF NOT EXISTS amcheck").unwrap();
     let mut amcheck = Command::new(program("pg_amcheck"));
     amcheck.args(["--heapallindexed", "-U", "postgres", "-p", &restored.port().to_string(), "-h"]);
     amcheck.arg(restored.socket_folder()).args(["-d", "app"]).current_dir("/");

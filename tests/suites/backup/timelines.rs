@@ -30,18 +30,18 @@ fn archiving(mode: &str, replicas: u8) -> Fleet {
     fleet.archive("encryption = \"none\"\n");
     // The servers of restored copies read it.
     fs::set_permissions(fleet.path().join("flotilla.toml"), Permissions::from_mode(0o644)).unwrap();
-    fleet.psql(0, "CREATE TABLE marks (n bigint PRIMARY KEY)");
+    fleet.sql(0, "CREATE TABLE marks (n bigint PRIMARY KEY)");
     fleet.archived(0);
     fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--from", "primary"]).run_within(LONG).ok();
     for _ in 0..3 {
-        fleet.psql(0, "SELECT pg_logical_emit_message(false, 'fill', repeat('fill', 100000))");
+        fleet.sql(0, "SELECT pg_logical_emit_message(false, 'fill', repeat('fill', 100000))");
     }
-    fleet.psql(0, "SELECT pg_switch_wal()");
+    fleet.sql(0, "SELECT pg_switch_wal()");
     settled(&fleet);
-    fleet.psql(0, "CHECKPOINT");
+    fleet.sql(0, "CHECKPOINT");
     for node in &fleet.shards[0].nodes[1..] {
         until_replayed(fleet.primary(0), &node.server);
-        node.server.psql("CHECKPOINT").unwrap();
+        node.server.sql("CHECKPOINT").unwrap();
     }
     for _ in 0..2 {
         fleet.archived(0);
@@ -57,16 +57,16 @@ fn own(path: &Path) {
 fn settled(fleet: &Fleet) {
     let waiting = "SELECT string_agg(name, ' ') FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'";
     for node in fleet.shards[0].nodes.iter().filter(|node| node.server.pid().is_some()) {
-        until("all is archived", || node.server.psql(waiting).is_ok_and(|names| names.is_empty()).then_some(()));
+        until("all is archived", || node.server.sql(waiting).is_ok_and(|names| names.is_empty()).then_some(()));
     }
 }
 
 /// Inserts rows; the time of the commit. It is on disk, unlike others' here, for servers die right behind it.
 fn mark(fleet: &Fleet, rows: Range<u32>) -> String {
     let insert = format!("INSERT INTO marks SELECT generate_series({}, {})", rows.start, rows.end - 1);
-    fleet.psql(0, &format!("SET synchronous_commit = on; {insert}"));
+    fleet.sql(0, &format!("SET synchronous_commit = on; {insert}"));
     let time = "to_char(pg_xact_commit_timestamp(xmin) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
-    fleet.psql(0, &format!("SELECT {time} FROM marks WHERE n = {}", rows.start))
+    fleet.sql(0, &format!("SELECT {time} FROM marks WHERE n = {}", rows.start))
 }
 
 /// Makes a stopped server a standby from its next start on, and tells one that runs whom to follow.
@@ -319,7 +319,7 @@ fn a_timeline_that_goes_on_behind_a_branch_is_needed_whole() {
     let fleet = archiving("on", 0);
     let before = mark(&fleet, 1..2);
     // As when a copy was restored to this point and promoted.
-    let left: Lsn = fleet.psql(0, "SELECT pg_current_wal_insert_lsn()").parse().unwrap();
+    let left: Lsn = fleet.sql(0, "SELECT pg_current_wal_insert_lsn()").parse().unwrap();
     let last = Segment::containing(Timeline(1), left, SegmentSize::DEFAULT);
     beside(&fleet, "00000002.history", format!("1\t{left}\tbefore 2000-01-01 00:00:00+00\n").as_bytes()).run().ok();
     let behind = mark(&fleet, 2..3);
@@ -385,7 +385,7 @@ fn a_server_that_promotes_itself_over_and_over_leaves_no_gap() {
 fn a_standby_keeps_a_segment_that_goes_on_where_the_archives_ends() {
     let fleet = archiving("on", 0);
     mark(&fleet, 100..9000);
-    let name = fleet.psql(0, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
+    let name = fleet.sql(0, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
     fleet.archived(0);
     let WalFile::Segment(segment) = WalFile::parse(&name, SegmentSize::DEFAULT).unwrap() else { panic!("{name}") };
     let whole = content(&fleet, segment);

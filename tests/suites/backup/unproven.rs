@@ -94,7 +94,7 @@ fn whatever_is_listed_after_a_push_by_wal_g_that_was_killed_can_be_restored() {
         assert_eq!(of_state(&fleet, "finished").len(), finished, "after walg.{place}");
         assert!(!fleet.path().join("archive/s0/flotilla/coming.json").exists());
     }
-    fleet.psql(0, "UPDATE spaced SET text = 'x' WHERE id % 10 = 0");
+    fleet.sql(0, "UPDATE spaced SET text = 'x' WHERE id % 10 = 0");
     killed(&fleet, "pushed");
     let left = of_state(&fleet, "unproven");
     let done = walg_wrap(&fleet, &["push", "--type", "delta"]).run_within(LONG).ok().line("s0");

@@ -55,7 +55,7 @@ fn archived(layout: Layout, by: By) -> Fleet {
     fleet.archive(&settings);
     source::key(&fleet);
     for shard in [0, 1] {
-        fleet.psql(shard, "CREATE TABLE seen AS SELECT g AS n, md5(g::text) AS text FROM generate_series(1, 3000) g");
+        fleet.sql(shard, "CREATE TABLE seen AS SELECT g AS n, md5(g::text) AS text FROM generate_series(1, 3000) g");
         let data = fleet.primary(shard).data();
         let history = data.join("pg_wal/00000002.history");
         fs::write(&history, format!("1\t0/{}000000\tno recovery target specified\n", 8 + shard)).unwrap();
@@ -79,7 +79,7 @@ fn archived(layout: Layout, by: By) -> Fleet {
                     walg::run(&fleet, shard, layout, &["backup-push", data.to_str().unwrap()]).run().ok();
                 }
             }
-            fleet.psql(shard, "UPDATE seen SET text = 'x' WHERE n % 100 = 0");
+            fleet.sql(shard, "UPDATE seen SET text = 'x' WHERE n % 100 = 0");
         }
         fleet.archived(shard);
     }

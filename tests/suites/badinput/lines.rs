@@ -84,7 +84,7 @@ fn an_empty_line_is_an_empty_key() {
     assert_eq!(inputs, ["a", "", "", "b"]);
     let operand = fleet.shardctl(["route", "--by", "key", ""]).run().ok();
     assert_eq!(operand.lines()[0]["bucket"], lines[1]["bucket"]);
-    assert_eq!(fleet.psql(0, "SELECT flotilla.bucket(''::text)"), lines[1]["bucket"].to_string());
+    assert_eq!(fleet.sql(0, "SELECT flotilla.bucket(''::text)"), lines[1]["bucket"].to_string());
     let ids = fleet.shardctl(["route", "--by", "id"]).stdin("7318349394477056\n\n").run().code_is(1);
     assert_eq!(ids.lines()[1]["error"]["code"], "input", "{}", ids.transcript());
     let objects = fleet.shardctl(["route", "--by", "key", "--field", "k"]).stdin("\n{\"k\":\"\"}\n\n").run().ok();
@@ -181,7 +181,7 @@ fn a_thousand_targets_get_a_line_each() {
 fn a_load_says_which_line_is_broken() {
     let fleet = Fleet::new().init().start();
     for at in 0..2 {
-        fleet.psql(at, "SET ROLE owner; CREATE TABLE t (user_id bigint PRIMARY KEY, x text); SELECT flotilla.protect('t', 'user_id')");
+        fleet.sql(at, "SET ROLE owner; CREATE TABLE t (user_id bigint PRIMARY KEY, x text); SELECT flotilla.protect('t', 'user_id')");
     }
     let line = |target: &str, bucket: u32, key: u32| {
         format!(
@@ -197,7 +197,7 @@ fn a_load_says_which_line_is_broken() {
     let misrouted = format!("{}{}", line("s1", 952, 1), line("s1", 378, 2));
     let outcome = fleet.shardctl(["sql", "--copy", "t"]).stdin(misrouted).run().code_is(1);
     assert_eq!(outcome.line("s1")["error"]["code"], "not_owner", "{}", outcome.transcript());
-    assert_eq!(fleet.psql(1, "SELECT count(*) FROM t"), "0");
+    assert_eq!(fleet.sql(1, "SELECT count(*) FROM t"), "0");
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn a_piped_primary_that_is_a_replica_by_now_is_refused() {
     fs::write(&signal, "").unwrap();
     flotilla_native::account::Account::server().unwrap().own(&signal).unwrap();
     nodes[0].server.launch().unwrap();
-    assert_eq!(nodes[0].server.psql("SELECT pg_is_in_recovery()").unwrap(), "t");
+    assert_eq!(nodes[0].server.sql("SELECT pg_is_in_recovery()").unwrap(), "t");
 
     let outcome = fleet.shardctl(["init"]).stdin(&*piped.stdout).run().code_is(1);
     let line = outcome.line("s0-a");
@@ -59,7 +59,7 @@ fn a_piped_primary_that_is_a_replica_by_now_is_refused() {
     let moved =
         fleet.shardctl(["sql", "--as", "admin", "CREATE TABLE stray ()"]).stdin(&*piped.stdout).run().code_is(1);
     assert_eq!(moved.line("s0-a")["status"], "error", "{}", moved.transcript());
-    assert_eq!(fleet.replica(0, 0).psql_in("app", "SELECT to_regclass('stray') IS NULL").unwrap(), "t");
+    assert_eq!(fleet.replica(0, 0).sql_in("app", "SELECT to_regclass('stray') IS NULL").unwrap(), "t");
 
     // By the shard's name the new primary is found.
     fleet.shardctl(["init", "-t", "s0"]).run().ok();
@@ -124,7 +124,7 @@ fn a_certificate_must_be_valid_and_of_the_right_name() {
         let line = outcome.line("s0");
         assert_eq!(line["error"]["code"], "tls", "{line}");
         assert!(line["error"]["hint"].is_string() && line["error"].to_string().contains(says), "{line}");
-        assert_eq!(fleet.psql(0, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
+        assert_eq!(fleet.sql(0, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
     }
 }
 
@@ -136,7 +136,7 @@ fn a_missing_authority_is_said_by_its_path() {
     let outcome = fleet.shardctl(["init", "--all"]).run();
     let said = format!("{}{}", outcome.stdout, outcome.stderr);
     assert!(said.contains("tls/ca.crt") && outcome.code() != Some(0), "{}", outcome.transcript());
-    assert_eq!(fleet.psql(0, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
 }
 
 /// A server that dies in the middle of a query.
@@ -146,13 +146,13 @@ fn a_server_that_dies_is_an_error_of_its_target() {
     let running =
         fleet.shardctl(["sql", "--all", "SELECT pg_sleep(60) FROM flotilla.ownership WHERE first_bucket = 0"]).start();
     let busy = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-    until("the query runs", || (0..2).any(|at| fleet.psql(at, busy) == "1").then_some(()));
-    let at = (0..2).find(|at| fleet.psql(*at, busy) == "1").unwrap();
+    until("the query runs", || (0..2).any(|at| fleet.sql(at, busy) == "1").then_some(()));
+    let at = (0..2).find(|at| fleet.sql(*at, busy) == "1").unwrap();
     fleet.shards[at].nodes[0].server.stop(Shutdown::Immediate).unwrap();
     let mut running = running;
     // The other shard's query would go on for a minute.
     let other = 1 - at;
-    fleet.psql(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    fleet.sql(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
     until("it ends", || running.has_ended().then_some(()));
     let outcome = running.finish();
     let line = outcome.line(&format!("s{at}"));

@@ -29,7 +29,7 @@ fn only_the_present_primary_is_written_to() {
     fleet.shards[0].nodes[0].server.stop(Shutdown::Fast).expect("it stops");
     fleet.replica(0, 0).promote().expect("it is promoted");
     until("the replica takes writes", || {
-        let recovering = fleet.replica(0, 0).psql("SELECT pg_is_in_recovery()");
+        let recovering = fleet.replica(0, 0).sql("SELECT pg_is_in_recovery()");
         recovering.is_ok_and(|answer| answer == "f").then_some(())
     });
     assert_eq!(shard(&fleet)["write"], json!([second]));

@@ -16,7 +16,7 @@ pub(super) fn fleet() -> Fleet {
     }
     // Past the first epoch, so that there is a lower one to be stale with.
     for shard in 0..fleet.shards.len() {
-        fleet.psql(shard, "SELECT flotilla.advance_epoch(7)");
+        fleet.sql(shard, "SELECT flotilla.advance_epoch(7)");
     }
     fleet
 }
@@ -29,7 +29,7 @@ fn follow(fleet: &Fleet, map: &str) {
         fleet.script(r#"exec "$0" "$@""#).args(args).folder(folder)
     });
     for shard in 0..fleet.shards.len() {
-        assert_eq!(fleet.psql(shard, "SELECT count(*) FROM router_probe"), "0", "the tests clean up");
+        assert_eq!(fleet.sql(shard, "SELECT count(*) FROM router_probe"), "0", "the tests clean up");
     }
 }
 

@@ -84,7 +84,7 @@ fn a_new_epoch_is_a_new_tag() {
     let before = get(&fleet, served.url(), "Accept: */*");
     assert_eq!(before.map()["epoch"], "7");
     for shard in 0..fleet.shards.len() {
-        fleet.psql(shard, "SELECT flotilla.advance_epoch(8)");
+        fleet.sql(shard, "SELECT flotilla.advance_epoch(8)");
     }
     let known = format!("If-None-Match: {}", before.etag());
     let after = until("the new map is not served", || {
@@ -99,7 +99,7 @@ fn while_the_shards_disagree_the_last_map_is_served() {
     let fleet = fleet();
     let served = Served::start(&fleet);
     let before = get(&fleet, served.url(), "Accept: */*");
-    fleet.psql(0, "SELECT flotilla.set_ownership(0, 0, 'none', 8)");
+    fleet.sql(0, "SELECT flotilla.set_ownership(0, 0, 'none', 8)");
     fleet.shardctl(["map"]).run().code_is(1);
     until("the server says nothing of the hole", || served.said("the map is not whole").then_some(()));
     let during = get(&fleet, served.url(), &format!("If-None-Match: {}", before.etag()));

@@ -22,15 +22,15 @@ fn copy(fleet: &Fleet, tables: &str, shard: usize, dbname: &str) {
 #[tokio::test]
 async fn a_whole_dump_restores_its_fences() {
     let fleet = fleet(1);
-    fleet.psql(0, TABLE);
+    fleet.sql(0, TABLE);
     let (own, moved) = (keys(&fleet, 256..=511, 1)[0], keys(&fleet, 0..=255, 1)[0]);
-    fleet.psql(0, &format!("INSERT INTO t VALUES ({own}, 1, 'a'), ({own}, 2000000, 'b')"));
+    fleet.sql(0, &format!("INSERT INTO t VALUES ({own}, 1, 'a'), ({own}, 2000000, 'b')"));
     for (dbname, left_over) in [("proved", false), ("unproved", true)] {
         if left_over {
-            fleet.psql(0, &format!("INSERT INTO t VALUES ({moved}, 1, 'c')"));
+            fleet.sql(0, &format!("INSERT INTO t VALUES ({moved}, 1, 'c')"));
             change(&fleet, 0, 0..=255, "none");
         }
-        fleet.psql(0, &format!("CREATE DATABASE {dbname}"));
+        fleet.sql(0, &format!("CREATE DATABASE {dbname}"));
         copy(&fleet, "", 0, dbname);
         let holds = "SELECT c.relname, pg_get_userbyid(c.relowner), coalesce(c.relacl, acldefault('r', c.relowner)),
                             f.convalidated, md5(pg_get_constraintdef(f.oid))
@@ -41,8 +41,8 @@ async fn a_whole_dump_restores_its_fences() {
                      WHERE tgname ~ 'flotilla' AND c.relname ~ '^t[12]?$' ORDER BY 1, 2;
                      SELECT * FROM flotilla.fences; SELECT * FROM flotilla.ownership ORDER BY 1; SELECT flotilla.epoch();
                      SELECT c.relname, t.* FROM t JOIN pg_class c ON c.oid = t.tableoid ORDER BY id, n";
-        let copied = fleet.primary(0).psql_in(dbname, holds).expect("the copy");
-        assert_eq!(copied, fleet.psql(0, holds), "{dbname}");
+        let copied = fleet.primary(0).sql_in(dbname, holds).expect("the copy");
+        assert_eq!(copied, fleet.sql(0, holds), "{dbname}");
 
         let app = connect_to(&fleet, 0, "app", dbname).await;
         let expected = if left_over { "FL001" } else { "1 row" };
@@ -56,16 +56,16 @@ async fn a_whole_dump_restores_its_fences() {
 #[tokio::test]
 async fn a_table_restored_elsewhere_gets_that_shards_fence() {
     let fleet = fleet(2);
-    fleet.psql(0, TABLE);
+    fleet.sql(0, TABLE);
     let (first, second) = (keys(&fleet, 0..=511, 1)[0], keys(&fleet, 512..=1023, 1)[0]);
-    fleet.psql(0, &format!("INSERT INTO t VALUES ({first}, 1, 'a'), ({first}, 2000000, 'a')"));
+    fleet.sql(0, &format!("INSERT INTO t VALUES ({first}, 1, 'a'), ({first}, 2000000, 'a')"));
     copy(&fleet, "-t t -t t1 -t t2", 1, "app");
     let app = connect_to(&fleet, 1, "app", "app").await;
     let insert = format!("INSERT INTO t VALUES ({second}, 1, 'b')");
     assert_eq!(outcome(&app, &insert).await, "FL001", "the fence of the source");
-    assert_eq!(fleet.psql(1, "SELECT flotilla.protect('t', 'id')"), "t");
+    assert_eq!(fleet.sql(1, "SELECT flotilla.protect('t', 'id')"), "t");
     assert_eq!(fence(&fleet, 1), "t|f|t|t|t");
     assert_eq!(outcome(&app, &insert).await, "1 row");
     assert_eq!(outcome(&app, &format!("DELETE FROM t WHERE id = {first}")).await, "FL001");
-    assert_eq!(fleet.psql(1, "SELECT flotilla.validate_fence('t')"), "f");
+    assert_eq!(fleet.sql(1, "SELECT flotilla.validate_fence('t')"), "f");
 }

@@ -9,7 +9,7 @@ use super::{connect, outcome};
 async fn fenced(key_type: &str, column: &str, key: &str) {
     flotilla::tls::install();
     let fleet = Fleet::new().shards(1).key_type(key_type).trusting().init().start();
-    fleet.psql(
+    fleet.sql(
         0,
         &format!(
             "SET ROLE owner; CREATE TABLE k (id {column} PRIMARY KEY, v text); SELECT flotilla.protect('k', 'id')"
@@ -20,13 +20,13 @@ async fn fenced(key_type: &str, column: &str, key: &str) {
             "SELECT k FROM generate_series(1, 1000) i, LATERAL (SELECT {key} AS k) s
              WHERE flotilla.bucket(k) BETWEEN {first} AND {last} LIMIT 1"
         );
-        fleet.psql(0, &sql).replace('\'', "''")
+        fleet.sql(0, &sql).replace('\'', "''")
     };
     let (moved, own, foreign) = (key_in(0, 255), key_in(256, 511), key_in(512, 1023));
     let app = connect(&fleet, 0, "app").await;
     let insert = |key: &str| format!("INSERT INTO k VALUES ('{key}', 'x')");
     assert_eq!(outcome(&app, &insert(&moved)).await, "1 row");
-    fleet.psql(
+    fleet.sql(
         0,
         "SELECT flotilla.set_ownership(512, 1023, 'none', 2), flotilla.set_ownership(0, 255, 'none', 3);
          SELECT flotilla.swap_fence('k')",
@@ -37,14 +37,14 @@ async fn fenced(key_type: &str, column: &str, key: &str) {
     assert_eq!(outcome(&app, &format!("UPDATE k SET v = 'y' WHERE id = '{own}'")).await, "1 row");
     assert_eq!(outcome(&app, &format!("UPDATE k SET id = '{own}' WHERE id = '{moved}'")).await, "FL001");
     assert_eq!(outcome(&app, &format!("DELETE FROM k WHERE id = '{moved}'")).await, "FL001");
-    assert_eq!(fleet.psql(0, "SELECT flotilla.validate_fence('k')"), "f");
+    assert_eq!(fleet.sql(0, "SELECT flotilla.validate_fence('k')"), "f");
 
-    fleet.psql(0, &format!("CREATE TABLE h (k {column}) PARTITION BY HASH (k)"));
+    fleet.sql(0, &format!("CREATE TABLE h (k {column}) PARTITION BY HASH (k)"));
     let strays = format!(
         "SELECT count(*), count(*) FILTER (WHERE NOT satisfies_hash_partition('h'::regclass, 1024, flotilla.bucket(k), k))
          FROM generate_series(1, 5000) i, LATERAL (SELECT {key} AS k) s"
     );
-    assert_eq!(fleet.psql(0, &strays), "5000|0");
+    assert_eq!(fleet.sql(0, &strays), "5000|0");
 }
 
 #[tokio::test]

@@ -19,14 +19,14 @@ fn insert(key: i64) -> String {
 fn queued(fleet: &Fleet, session: Session, sql: String, before: usize) -> tokio::task::JoinHandle<String> {
     let running = tokio::spawn(async move { outcome(&session, &sql).await });
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-    until("the statement waits", || (fleet.psql(0, waiting) == (before + 1).to_string()).then_some(()));
+    until("the statement waits", || (fleet.sql(0, waiting) == (before + 1).to_string()).then_some(()));
     running
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_swap_drains_those_who_have_written() {
     let fleet = fleet(1);
-    fleet.psql(0, TABLE);
+    fleet.sql(0, TABLE);
     let moved = keys(&fleet, 0..=255, 5);
     let committed = app(&fleet, "BEGIN").await;
     let repeatable = app(&fleet, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
@@ -51,15 +51,15 @@ async fn a_swap_drains_those_who_have_written() {
     assert_eq!(swap.await.expect("the swap"), "1 row");
     assert_eq!(write.await.expect("the write"), "FL001");
     assert_eq!(fence(&fleet, 0), "t|f|t|t|t");
-    assert_eq!(fleet.psql(0, "SELECT count(*) FROM t"), "3", "what was committed before the swap");
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM t"), "3", "what was committed before the swap");
 }
 
 #[tokio::test]
 async fn transactions_older_than_the_revoke_write_nothing() {
     let fleet = fleet(1);
-    fleet.psql(0, TABLE);
+    fleet.sql(0, TABLE);
     let moved = keys(&fleet, 0..=255, 3);
-    fleet.psql(0, &insert(moved[0]));
+    fleet.sql(0, &insert(moved[0]));
     let old = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1";
     let (inserting, deleting, updating) = (app(&fleet, old).await, app(&fleet, old).await, app(&fleet, old).await);
     run(&updating, "SET LOCAL flotilla.epoch = '1'").await;
@@ -68,20 +68,20 @@ async fn transactions_older_than_the_revoke_write_nothing() {
     assert_eq!(outcome(&prepared, &format!("EXECUTE ins ({})", moved[1])).await, "1 row");
 
     set_state(&fleet, 0, 0..=255, "none");
-    assert_eq!(fleet.psql(0, "SELECT flotilla.swap_fence('t')"), "t");
+    assert_eq!(fleet.sql(0, "SELECT flotilla.swap_fence('t')"), "t");
     assert_eq!(outcome(&inserting, &insert(moved[2])).await, "FL001");
     assert_eq!(outcome(&deleting, &format!("DELETE FROM t WHERE id = {}", moved[0])).await, "FL001");
     assert_eq!(outcome(&updating, "UPDATE t SET v = '' WHERE id = -77").await, "FL002");
     assert_eq!(outcome(&committed, &insert(moved[2])).await, "FL001");
     assert_eq!(outcome(&prepared, &format!("EXECUTE ins ({})", moved[2])).await, "FL001");
-    assert_eq!(fleet.psql(0, "SELECT count(*) FROM t"), "2");
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM t"), "2");
 }
 
 /// A change of ownership judged by an old snapshot would prove nothing.
 #[tokio::test]
 async fn ownership_changes_in_read_committed_alone() {
     let fleet = fleet(1);
-    fleet.psql(0, TABLE);
+    fleet.sql(0, TABLE);
     let admin = connect(&fleet, 0, "postgres").await;
     for sql in ["SELECT flotilla.set_ownership(0, 255, 'none', 2)", "SELECT flotilla.swap_fence('t')"] {
         run(&admin, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;

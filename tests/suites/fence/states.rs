@@ -66,7 +66,7 @@ struct Place {
 impl Place {
     async fn start() -> Self {
         let fleet = fleet(1);
-        fleet.psql(0, TABLE);
+        fleet.sql(0, TABLE);
         let own = keys(&fleet, 256..=511, 1)[0];
         let app = connect(&fleet, 0, "app").await;
         let owner = connect(&fleet, 0, "postgres").await;
@@ -118,7 +118,7 @@ async fn outcomes_where_the_bucket_is_owned() {
 async fn outcomes_where_the_bucket_is_elsewhere() {
     let place = Place::start().await;
     change(&place.fleet, 0, 512..=1023, "none");
-    assert_eq!(place.fleet.psql(0, "SELECT flotilla.validate_fence('t')"), "t");
+    assert_eq!(place.fleet.sql(0, "SELECT flotilla.validate_fence('t')"), "t");
     assert_eq!(fence(&place.fleet, 0), "t|t|t|f|t", "nothing is left over, so no row guard is needed");
     place.compare(1, keys(&place.fleet, 512..=1023, 1)[0]).await;
 }
@@ -129,7 +129,7 @@ async fn outcomes_where_rows_were_left_behind() {
     let key = keys(&place.fleet, 0..=255, 1)[0];
     place.write(key).await;
     change(&place.fleet, 0, 0..=255, "none");
-    assert_eq!(place.fleet.psql(0, "SELECT flotilla.validate_fence('t')"), "f");
+    assert_eq!(place.fleet.sql(0, "SELECT flotilla.validate_fence('t')"), "f");
     assert_eq!(fence(&place.fleet, 0), "t|f|t|t|t");
     place.compare(2, key).await;
 
@@ -141,7 +141,7 @@ async fn outcomes_where_rows_were_left_behind() {
     assert_eq!(outcome(&admin, &sweep).await, "FL001");
     run(&admin, "SET flotilla.sweep = on").await;
     assert_eq!(outcome(&admin, &sweep).await, "1 row");
-    assert_eq!(place.fleet.psql(0, "SELECT flotilla.validate_fence('t')"), "t");
+    assert_eq!(place.fleet.sql(0, "SELECT flotilla.validate_fence('t')"), "t");
     assert_eq!(fence(&place.fleet, 0), "t|t|t|f|t");
 }
 
@@ -156,7 +156,7 @@ async fn outcomes_where_the_bucket_is_imported() {
     run(&admin, "SET session_replication_role = replica").await;
     assert_eq!(outcome(&admin, &format!("INSERT INTO t VALUES ({key}, 1, 'a')")).await, "1 row");
     assert_eq!(outcome(&admin, &format!("INSERT INTO t VALUES ({elsewhere}, 1, 'a')")).await, "FL001");
-    assert_eq!(place.fleet.psql(0, "SELECT flotilla.validate_fence('t')"), "t");
+    assert_eq!(place.fleet.sql(0, "SELECT flotilla.validate_fence('t')"), "t");
     assert_eq!(fence(&place.fleet, 0), "t|t|t|t|t");
     place.compare(3, key).await;
 }
@@ -168,7 +168,7 @@ async fn refusals_name_the_bucket_and_neither_key_nor_row() {
     change(&place.fleet, 0, 512..=1023, "none");
     let find = "SELECT i, flotilla.bucket(i) FROM generate_series(987654321000, 987654321999) i
                 WHERE flotilla.bucket(i) > 511 LIMIT 1";
-    let found = place.fleet.psql(0, find);
+    let found = place.fleet.sql(0, find);
     let (key, bucket) = found.split_once('|').expect("a key and its bucket");
     let insert = format!("INSERT INTO t VALUES ({key}, 1, 'private')");
     let error = place.app.simple_query(&insert).await.expect_err("a refusal");

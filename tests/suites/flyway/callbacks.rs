@@ -51,12 +51,12 @@ fn with(scripts: &[(&str, &str)]) -> Vec<File> {
 /// What the callbacks have written since this was asked last.
 fn log(sides: &Sides, shard: usize) -> Vec<String> {
     let sql = "WITH gone AS (DELETE FROM base.log RETURNING *) SELECT what FROM gone ORDER BY n";
-    sides.fleet.psql(shard, sql).lines().map(str::to_owned).collect()
+    sides.fleet.sql(shard, sql).lines().map(str::to_owned).collect()
 }
 
 fn make_log(sides: &Sides) {
     for shard in [FLYWAY, MIGRATE] {
-        sides.fleet.psql(shard, "SET ROLE owner; CREATE TABLE base.log (n serial, what text)");
+        sides.fleet.sql(shard, "SET ROLE owner; CREATE TABLE base.log (n serial, what text)");
     }
 }
 
@@ -135,7 +135,7 @@ fn undo_has_callbacks_of_its_own() {
     ];
     assert_eq!(log(&sides, MIGRATE), around);
     sides.migrate(&["apply"]).ok();
-    sides.fleet.psql(MIGRATE, "DROP TABLE a");
+    sides.fleet.sql(MIGRATE, "DROP TABLE a");
     log(&sides, MIGRATE);
     sides.migrate(&["undo", "--yes"]).code_is(1);
     assert_eq!(

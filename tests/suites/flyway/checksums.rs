@@ -42,10 +42,10 @@ fn odd_bytes_have_the_same_checksums_and_effects() {
     sides.migrate(&["apply"]).ok();
     assert_eq!(sides.rows(FLYWAY), sides.rows(MIGRATE));
     for shard in [FLYWAY, MIGRATE] {
-        assert_eq!(sides.fleet.psql(shard, "SELECT x FROM raw"), "${not} ${greeting}");
-        assert_eq!(sides.fleet.psql(shard, "SELECT count(*) FROM alone"), "1");
+        assert_eq!(sides.fleet.sql(shard, "SELECT x FROM raw"), "${not} ${greeting}");
+        assert_eq!(sides.fleet.sql(shard, "SELECT count(*) FROM alone"), "1");
         let data = "SELECT string_agg(x || coalesce(y, '-'), ',' ORDER BY x) FROM data";
-        assert_eq!(sides.fleet.psql(shard, data), "1it's;,2-,3end");
+        assert_eq!(sides.fleet.sql(shard, data), "1it's;,2-,3end");
     }
     // Each finds nothing wrong with what the other has done, and nothing left to do.
     for shard in [FLYWAY, MIGRATE] {

@@ -17,9 +17,9 @@ fn migrate_names_the_login_and_flyway_the_role() {
     sides.scripts(&files(&[("V1__a.sql", "CREATE TABLE a (x int);")]));
     sides.fleet.flyway(FLYWAY, ["migrate"]).without("FLYWAY_INSTALLED_BY").run().ok();
     sides.migrate(&["apply"]).ok();
-    let by = |shard: usize| sides.fleet.psql(shard, "SELECT installed_by FROM flyway_schema_history");
+    let by = |shard: usize| sides.fleet.sql(shard, "SELECT installed_by FROM flyway_schema_history");
     assert_eq!((by(FLYWAY).as_str(), by(MIGRATE).as_str()), ("owner", "migrator"));
-    let owner = |shard: usize| sides.fleet.psql(shard, "SELECT relowner::regrole FROM pg_class WHERE relname = 'a'");
+    let owner = |shard: usize| sides.fleet.sql(shard, "SELECT relowner::regrole FROM pg_class WHERE relname = 'a'");
     assert_eq!((owner(FLYWAY).as_str(), owner(MIGRATE).as_str()), ("owner", "owner"));
 }
 
@@ -42,7 +42,7 @@ fn migrate_makes_no_history_where_it_has_nothing_to_write() {
     sides.scripts(&[]);
     assert!(sides.flyway(&["migrate"]).is_ok());
     sides.migrate(&["apply"]).ok();
-    let there = |shard: usize| sides.fleet.psql(shard, "SELECT to_regclass('flyway_schema_history') IS NOT NULL");
+    let there = |shard: usize| sides.fleet.sql(shard, "SELECT to_regclass('flyway_schema_history') IS NOT NULL");
     assert_eq!((there(FLYWAY).as_str(), there(MIGRATE).as_str()), ("t", "f"));
 }
 
@@ -91,7 +91,7 @@ fn migrate_goes_on_with_what_it_began_and_flyway_stops_before_it() {
     sides.migrate(&["apply"]).code_is(1);
     assert_eq!(sides.rows(FLYWAY), sides.rows(MIGRATE));
     for shard in [FLYWAY, MIGRATE] {
-        sides.fleet.psql(shard, "DELETE FROM base.ground WHERE x > 1");
+        sides.fleet.sql(shard, "DELETE FROM base.ground WHERE x > 1");
     }
     let answer = sides.flyway_on(MIGRATE, &["migrate"]);
     assert!(!answer.is_ok() && answer.text().contains("failed migration"), "{}", answer.text());

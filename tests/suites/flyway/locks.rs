@@ -12,7 +12,7 @@ const SLOW: (&str, &str) = (
 
 fn wait_for_the_script(fleet: &Fleet) {
     let sql = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'base.ground'::regclass";
-    until("no script waits for the table", || (fleet.psql(FLYWAY, sql) == "1").then_some(()));
+    until("no script waits for the table", || (fleet.sql(FLYWAY, sql) == "1").then_some(()));
 }
 
 fn rows_are_whole(sides: &Sides) {
@@ -21,7 +21,7 @@ fn rows_are_whole(sides: &Sides) {
         rows.starts_with("1|1|slow|SQL|V1__slow.sql|") && rows.ends_with("|t") && rows.lines().count() == 1,
         "{rows}"
     );
-    assert_eq!(sides.fleet.psql(FLYWAY, "SELECT to_regclass('made') IS NOT NULL"), "t");
+    assert_eq!(sides.fleet.sql(FLYWAY, "SELECT to_regclass('made') IS NOT NULL"), "t");
 }
 
 #[test]

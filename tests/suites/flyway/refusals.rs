@@ -44,7 +44,7 @@ fn tables_without_a_history_are_refused() {
     let sides = Sides::new();
     sides.scripts(&files(&[("V1__a.sql", b"SELECT 1;")]));
     for shard in [FLYWAY, MIGRATE] {
-        sides.fleet.psql(shard, "CREATE TABLE public.old (x int)");
+        sides.fleet.sql(shard, "CREATE TABLE public.old (x int)");
     }
     let answer = sides.flyway(&["migrate"]);
     assert!(!answer.is_ok(), "{}", answer.text());
@@ -59,7 +59,7 @@ fn a_corrupt_history_is_refused() {
     assert!(sides.flyway(&["migrate"]).is_ok());
     sides.migrate(&["apply"]).ok();
     for shard in [FLYWAY, MIGRATE] {
-        sides.fleet.psql(
+        sides.fleet.sql(
             shard,
             "INSERT INTO flyway_schema_history SELECT installed_rank + n, version, description, 'DELETE', script, checksum, \
              installed_by, now(), 0, true FROM flyway_schema_history, generate_series(1, 2) AS n",

@@ -26,7 +26,7 @@ impl Sides {
         let fleet = Fleet::new().listening().init().start();
         for shard in [FLYWAY, MIGRATE] {
             // Flyway refuses a schema that isn't empty; what scripts work on is in another.
-            fleet.psql(
+            fleet.sql(
                 shard,
                 "CREATE SCHEMA base AUTHORIZATION owner; SET ROLE owner; CREATE TABLE base.ground (x int, same int); \
                  INSERT INTO base.ground SELECT n, 1 FROM generate_series(1, 9) AS n",
@@ -99,10 +99,10 @@ impl Sides {
     /// A shard's history without times. Flyway makes the table even where it has nothing to write.
     pub(super) fn rows(&self, shard: usize) -> String {
         let there = "SELECT to_regclass('flyway_schema_history') IS NOT NULL";
-        if self.fleet.psql(shard, there) != "t" {
+        if self.fleet.sql(shard, there) != "t" {
             return String::new();
         }
-        self.fleet.psql(
+        self.fleet.sql(
             shard,
             "SELECT string_agg(concat_ws('|', installed_rank, coalesce(version, '-'), description, type, script, \
              coalesce(checksum::text, '-'), installed_by, success), E'\\n' ORDER BY installed_rank) \

@@ -27,7 +27,7 @@ fn follow(fleet: &Fleet, advice: &Value) {
     let sql = advice["sql"].as_array().unwrap();
     assert!(!sql.is_empty(), "{advice}");
     for statement in sql {
-        fleet.psql(0, statement.as_str().unwrap());
+        fleet.sql(0, statement.as_str().unwrap());
     }
 }
 
@@ -58,7 +58,7 @@ fn unseen(outcome: &Outcome, what: &str) -> Vec<String> {
 
 /// Statistics reach the shared memory when the session that made them ends, or soon after.
 fn counted(fleet: &Fleet, condition: &str) {
-    until("it is counted", || (fleet.psql(0, &format!("SELECT {condition}")) == "t").then_some(()));
+    until("it is counted", || (fleet.sql(0, &format!("SELECT {condition}")) == "t").then_some(()));
 }
 
 /// Runs a statement as the application, as often as counts.
@@ -67,7 +67,7 @@ fn as_app(fleet: &Fleet, statement: &str) {
 }
 
 fn as_app_times(fleet: &Fleet, statement: &str, times: usize) {
-    fleet.psql(0, &format!("SET SESSION AUTHORIZATION app; {}", format!("{statement}; ").repeat(times)));
+    fleet.sql(0, &format!("SET SESSION AUTHORIZATION app; {}", format!("{statement}; ").repeat(times)));
 }
 
 const USERS: &str = "SET ROLE owner; CREATE TABLE users (id bigint PRIMARY KEY, name varchar NOT NULL, at timestamptz NOT NULL); \
@@ -77,7 +77,7 @@ const USERS: &str = "SET ROLE owner; CREATE TABLE users (id bigint PRIMARY KEY, 
 #[test]
 fn a_shard_that_is_well_gets_no_advice_and_is_not_touched() {
     let fleet = Fleet::new().shards(1).replicas(1).init().start();
-    fleet.psql(0, USERS);
+    fleet.sql(0, USERS);
     as_app(&fleet, "SELECT name FROM users WHERE id = 77");
     let before = fleet.state();
     let outcome = advise(&fleet, &[]);
@@ -86,14 +86,14 @@ fn a_shard_that_is_well_gets_no_advice_and_is_not_touched() {
     assert_eq!((&end["advice_count"], &end["nodes"]), (&0.into(), &serde_json::json!(["s0-a", "s0-b"])));
     assert_eq!(fleet.state(), before);
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flotilla healthcheck%'";
-    until("its sessions are gone", || (fleet.psql(0, sessions) == "0").then_some(()));
+    until("its sessions are gone", || (fleet.sql(0, sessions) == "0").then_some(()));
 }
 
 #[test]
 fn indexes_that_repeat_each_other_are_dropped_and_rules_stay() {
     let fleet = Fleet::new().shards(1).init().start();
-    fleet.psql(0, USERS);
-    fleet.psql(
+    fleet.sql(0, USERS);
+    fleet.sql(
         0,
         "CREATE INDEX one ON users (name, at); CREATE INDEX other ON users (name, at); CREATE INDEX beginning ON users (name); \
          CREATE INDEX of_some ON users (name) WHERE id > 5; CREATE INDEX of_patterns ON users (name varchar_pattern_ops); \
@@ -114,12 +114,12 @@ fn indexes_that_repeat_each_other_are_dropped_and_rules_stay() {
 #[test]
 fn an_index_is_unused_only_when_no_node_has_used_it_for_long_enough() {
     let mut fleet = Fleet::new().shards(1).replicas(1).init().start();
-    fleet.psql(0, USERS);
-    fleet.psql(0, "CREATE INDEX by_name ON users (name); CREATE INDEX by_time ON users (at); CREATE UNIQUE INDEX by_both ON users (at, name)");
+    fleet.sql(0, USERS);
+    fleet.sql(0, "CREATE INDEX by_name ON users (name); CREATE INDEX by_time ON users (at); CREATE UNIQUE INDEX by_both ON users (at, name)");
     until_replayed(fleet.primary(0), fleet.replica(0, 0));
     // The replica alone needs this one.
     until("it is counted", || {
-        let replica = |sql| fleet.replica(0, 0).psql_in("app", sql).unwrap();
+        let replica = |sql| fleet.replica(0, 0).sql_in("app", sql).unwrap();
         replica("SET enable_seqscan = off; SELECT id FROM users WHERE name = 'name 7'");
         let used = "SELECT idx_scan > 0 FROM pg_stat_user_indexes WHERE indexrelname = 'by_name'";
         (replica(used) == "t").then_some(())
@@ -145,24 +145,24 @@ fn an_index_is_unused_only_when_no_node_has_used_it_for_long_enough() {
     assert!(unseen(&alone, "unused_index")[0].contains("s0-b doesn't answer"), "{}", alone.transcript());
 
     follow(&fleet, &advice);
-    assert_eq!(fleet.psql(0, "SELECT to_regclass('by_time') IS NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regclass('by_time') IS NULL"), "t");
 }
 
 #[test]
 fn an_index_that_was_never_finished_is_built() {
     let fleet = Fleet::new().shards(1).init().start();
-    fleet.psql(0, USERS);
-    fleet.psql(0, "INSERT INTO users VALUES (0, 'name 1', now())");
-    fleet.primary(0).psql_in("app", "CREATE UNIQUE INDEX CONCURRENTLY half ON users (name)").unwrap_err();
-    fleet.psql(0, "DELETE FROM users WHERE id = 0");
+    fleet.sql(0, USERS);
+    fleet.sql(0, "INSERT INTO users VALUES (0, 'name 1', now())");
+    fleet.primary(0).sql_in("app", "CREATE UNIQUE INDEX CONCURRENTLY half ON users (name)").unwrap_err();
+    fleet.sql(0, "DELETE FROM users WHERE id = 0");
     mend(&fleet, "invalid_index", "public.half");
 }
 
 #[test]
 fn a_foreign_key_gets_its_index_also_over_partitions() {
     let fleet = Fleet::new().shards(1).init().start();
-    fleet.psql(0, USERS);
-    fleet.psql(
+    fleet.sql(0, USERS);
+    fleet.sql(
         0,
         "SET ROLE owner; CREATE TABLE posts (id bigint PRIMARY KEY, author bigint CONSTRAINT by_author REFERENCES users); \
          INSERT INTO posts SELECT n, n % 60000 + 1 FROM generate_series(1, 50000) AS n; \
@@ -180,13 +180,13 @@ fn a_foreign_key_gets_its_index_also_over_partitions() {
     let sql = sql_of(&advice);
     assert!(sql[0].starts_with("CREATE INDEX \"likes_liker_idx\" ON ONLY public.likes "), "{sql:?}");
     assert_eq!(sql.iter().filter(|sql| sql.contains("CONCURRENTLY")).count(), 3, "{sql:?}");
-    assert_eq!(fleet.psql(0, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'likes_liker_idx'::regclass"), "t");
+    assert_eq!(fleet.sql(0, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'likes_liker_idx'::regclass"), "t");
 }
 
 #[test]
 fn a_statement_that_reads_a_table_for_a_few_rows_gets_an_index() {
     let fleet = Fleet::new().shards(1).init().start();
-    fleet.psql(0, USERS);
+    fleet.sql(0, USERS);
     as_app(&fleet, "SELECT id FROM users WHERE name = 'name 7' AND at > '2026-01-01'");
     let object = "public.users (name, at)";
     let advice = mend(&fleet, "sequential_scan", object);
@@ -202,7 +202,7 @@ fn a_statement_that_reads_a_table_for_a_few_rows_gets_an_index() {
 #[test]
 fn rows_that_are_compared_pair_by_pair_get_an_index() {
     let fleet = Fleet::new().shards(1).init().start();
-    fleet.psql(
+    fleet.sql(
         0,
         "SET ROLE owner; CREATE TABLE spans (low float8, high float8); CREATE TABLE spots (spot float8, what text); \
          INSERT INTO spans SELECT n * 10, n * 10 + 1 FROM generate_series(1, 300) AS n; \
@@ -215,7 +215,7 @@ fn rows_that_are_compared_pair_by_pair_get_an_index() {
 #[test]
 fn a_statement_that_sorts_on_disk_gets_memory() {
     let fleet = Fleet::new().shards(1).set("work_mem", "256kB").init().start();
-    fleet.psql(0, USERS);
+    fleet.sql(0, USERS);
     as_app(&fleet, "SELECT count(*) FROM (SELECT name, at FROM users ORDER BY at DESC, name OFFSET 0) AS sorted");
     let outcome = advise(&fleet, &[]);
     let advice = outcome.lines().into_iter().find(|line| line["kind"] == "temporary_files");
@@ -227,15 +227,15 @@ fn a_statement_that_sorts_on_disk_gets_memory() {
     assert!(after.lines().iter().all(|line| line["kind"] != "temporary_files"), "{}", after.transcript());
     // And it is enough.
     let written = "SELECT sum(temp_blks_written) FROM pg_stat_statements";
-    let before = fleet.psql(0, written);
+    let before = fleet.sql(0, written);
     let setting = sql.rsplit_once(" SET ").unwrap().1;
-    fleet.psql(
+    fleet.sql(
         0,
         &format!(
             "SET {setting}; SELECT count(*) FROM (SELECT name, at FROM users ORDER BY at DESC, name OFFSET 0) AS sorted"
         ),
     );
-    assert_eq!(fleet.psql(0, written), before);
+    assert_eq!(fleet.sql(0, written), before);
 }
 
 /// What only the application can mend: kind by kind, each found alone, and gone when it isn't counted any more.
@@ -243,7 +243,7 @@ fn a_statement_that_sorts_on_disk_gets_memory() {
 fn statements_that_cost_too_much_are_named_with_what_is_wrong() {
     const KINDS: [&str; 4] = ["low_cache_hit", "unsteady_statement", "frequent_statement", "slow_statement"];
     let fleet = Fleet::new().shards(1).set("shared_buffers", "1MB").init().start();
-    fleet.psql(0, USERS);
+    fleet.sql(0, USERS);
     let again = |statement: &str, times| as_app_times(&fleet, statement, times);
     let sleeper = |seconds: f64| format!("SELECT name FROM users WHERE id = 77 AND pg_sleep({seconds:.2}) IS NOT NULL");
     let provoke = |kind: &str| match kind {
@@ -256,7 +256,7 @@ fn statements_that_cost_too_much_are_named_with_what_is_wrong() {
         _ => again(&sleeper(0.15), 12),
     };
     for kind in KINDS {
-        fleet.psql(0, "SELECT pg_stat_statements_reset()");
+        fleet.sql(0, "SELECT pg_stat_statements_reset()");
         provoke(kind);
         let outcome = advise(&fleet, &[]);
         let lines = outcome.lines();
@@ -268,7 +268,7 @@ fn statements_that_cost_too_much_are_named_with_what_is_wrong() {
         let statement = advice["statement"].as_str().unwrap();
         assert!(statement.contains("FROM users") && !statement.contains("77"), "{statement}");
     }
-    fleet.psql(0, "SELECT pg_stat_statements_reset()");
+    fleet.sql(0, "SELECT pg_stat_statements_reset()");
     let outcome = advise(&fleet, &[]);
     assert!(
         outcome.lines().iter().all(|line| KINDS.iter().all(|kind| line["kind"] != *kind)),
@@ -282,10 +282,10 @@ fn unused_room_is_found_by_estimate_and_by_measure() {
     for measured in [false, true] {
         let fleet = Fleet::new().shards(1).init().start();
         if measured {
-            fleet.psql(0, "CREATE EXTENSION pgstattuple");
+            fleet.sql(0, "CREATE EXTENSION pgstattuple");
         }
-        fleet.psql(0, USERS);
-        fleet.psql(0, "ALTER TABLE users SET (autovacuum_enabled = off); DELETE FROM users WHERE id % 10 <> 0");
+        fleet.sql(0, USERS);
+        fleet.sql(0, "ALTER TABLE users SET (autovacuum_enabled = off); DELETE FROM users WHERE id % 10 <> 0");
         counted(&fleet, "n_dead_tup > 50000 FROM pg_stat_user_tables WHERE relname = 'users'");
         let advice = mend(&fleet, "dead_rows", "public.users");
         assert_eq!(sql_of(&advice), ["VACUUM (ANALYZE) public.users"]);
@@ -302,13 +302,13 @@ fn unused_room_is_found_by_estimate_and_by_measure() {
 #[test]
 fn big_tables_are_vacuumed_in_time_and_known_to_the_planner() {
     let fleet = Fleet::new().shards(1).init().start();
-    fleet.psql(
+    fleet.sql(
         0,
         "CREATE TABLE big (id bigint, what text); ALTER TABLE big SET (autovacuum_enabled = off); \
          ALTER TABLE big ALTER what SET STORAGE PLAIN; \
          INSERT INTO big SELECT n, repeat('x', 3500) FROM generate_series(1, 27000) AS n",
     );
-    fleet.psql(0, "VACUUM big");
+    fleet.sql(0, "VACUUM big");
     counted(&fleet, "n_live_tup > 20000 FROM pg_stat_user_tables WHERE relname = 'big'");
     mend(&fleet, "missing_statistics", "public.big");
     let advice = mend(&fleet, "autovacuum_scale", "public.big");
@@ -334,12 +334,12 @@ fn settings_are_held_against_the_machine_and_the_load() {
         .set("autovacuum", "off")
         .init()
         .start();
-    fleet.psql(0, USERS);
+    fleet.sql(0, USERS);
     on_a_machine(&mut fleet, "memory_bytes = 1073741824\n  disk = \"solid-state\"");
-    fleet.psql(0, "CREATE TABLE filler (what text)");
+    fleet.sql(0, "CREATE TABLE filler (what text)");
     until("checkpoints were asked for", || {
-        fleet.psql(0, "INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 30000); TRUNCATE filler");
-        (fleet.psql(0, "SELECT checkpoints_req >= 6 FROM pg_stat_bgwriter") == "t").then_some(())
+        fleet.sql(0, "INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 30000); TRUNCATE filler");
+        (fleet.sql(0, "SELECT checkpoints_req >= 6 FROM pg_stat_bgwriter") == "t").then_some(())
     });
     let outcome = advise(&fleet, &[]);
     let names = [
@@ -362,7 +362,7 @@ fn settings_are_held_against_the_machine_and_the_load() {
     assert!(buffers.as_str().unwrap().contains("memory / 4 = 1073741824 / 4"), "{buffers}");
     fleet.shards[0].nodes[0].server.restart().unwrap();
     // What was counted before the settings isn't held against them.
-    fleet.psql(0, "SELECT pg_stat_reset_shared('bgwriter')");
+    fleet.sql(0, "SELECT pg_stat_reset_shared('bgwriter')");
     let after = advise(&fleet, &[]);
     assert!(after.lines().iter().all(|line| line["kind"] != "setting"), "{}", after.transcript());
 }
@@ -378,7 +378,7 @@ fn patroni_keeps_the_settings_where_it_runs_and_what_nobody_knows_is_named() {
 
     let passwords = fleet.file("few", "*:*:*:monitor:planted-Zx81-monitor\n");
     fleet.set("PGPASSFILE", passwords.display().to_string());
-    fleet.psql(0, "DROP EXTENSION pg_stat_statements");
+    fleet.sql(0, "DROP EXTENSION pg_stat_statements");
     let outcome = advise(&fleet, &[]);
     assert!(unseen(&outcome, "plans")[0].contains("role \"app\" is not let in"), "{}", outcome.transcript());
     assert!(
@@ -392,15 +392,15 @@ fn patroni_keeps_the_settings_where_it_runs_and_what_nobody_knows_is_named() {
 #[test]
 fn no_statement_is_run_to_see_its_plan() {
     let fleet = Fleet::new().shards(1).init().start();
-    fleet.psql(0, USERS);
+    fleet.sql(0, USERS);
     as_app(&fleet, "DELETE FROM users WHERE name = 'nobody' AND pg_sleep(0) IS NOT NULL");
-    fleet.psql(0, "ALTER SYSTEM SET log_statement = 'all'");
-    fleet.psql(0, "SELECT pg_reload_conf()");
-    until("it logs", || (fleet.psql(0, "SHOW log_statement") == "all").then_some(()));
-    let count = fleet.psql(0, "SELECT count(*) FROM users");
+    fleet.sql(0, "ALTER SYSTEM SET log_statement = 'all'");
+    fleet.sql(0, "SELECT pg_reload_conf()");
+    until("it logs", || (fleet.sql(0, "SHOW log_statement") == "all").then_some(()));
+    let count = fleet.sql(0, "SELECT count(*) FROM users");
     let outcome = advise(&fleet, &[]);
     found(&outcome, "sequential_scan", "public.users (name)");
-    assert_eq!(fleet.psql(0, "SELECT count(*) FROM users"), count);
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM users"), count);
     let log = fleet.primary(0).log();
     let explained = log.matches("EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE flotilla_advise").count();
     assert!(explained > 0, "it was explained");

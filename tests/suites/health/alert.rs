@@ -137,7 +137,7 @@ fn silence_is_kept_and_its_end_is_heard() {
 fn our_own_switchover_is_nobodys_alert() {
     let fleet = Fleet::new().shards(1).init().start();
     let hook = Recorder::new();
-    fleet.psql(
+    fleet.sql(
         0,
         "INSERT INTO flotilla.ledger (run_id, tool, verb, operator, target, status, changed) \
          VALUES (gen_random_uuid(), 'shardctl', 'switchover', 'somebody', 's0', 'ok', true)",

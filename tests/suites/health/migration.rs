@@ -104,7 +104,7 @@ fn a_failed_migration_is_a_failure() {
     let script = "CREATE TABLE a (x int);\nINSERT INTO a VALUES (1), (1);";
     let fleet = fleet(&[("V1__a.sql", script), ("V2__i.sql", "CREATE UNIQUE INDEX CONCURRENTLY i ON a (x);")]);
     fleet.tool("migrate", ["apply", "-t", "s0"]).run();
-    assert_eq!(fleet.psql(0, "SELECT count(*) FROM flyway_schema_history WHERE NOT success"), "1");
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM flyway_schema_history WHERE NOT success"), "1");
     let line = seen(&fleet, "s0");
     assert_eq!(judged(&line)[1], (1, "fail".to_owned()));
     assert_eq!((&line["status"], &line["error"]["code"]), (&"error".into(), &"mismatch".into()));
@@ -115,24 +115,24 @@ fn a_failed_migration_is_a_failure() {
 #[test]
 fn a_history_that_flyway_has_made_is_read_like_any_other() {
     let fleet = fleet(&[("V1__a.sql", "CREATE TABLE a ();"), ("V2__b.sql", "CREATE TABLE b ();")]);
-    fleet.psql(0, &format!("SET ROLE owner; {FLYWAY}"));
+    fleet.sql(0, &format!("SET ROLE owner; {FLYWAY}"));
     let row = |rank: i32, script: &str, checksum: &str| {
         let insert = format!(
             "INSERT INTO flyway_schema_history VALUES ({rank}, '{rank}', '{}', 'SQL', '{script}', {checksum}, 'flyway', now(), 1, true)",
             if rank == 1 { "a" } else { "b" }
         );
-        fleet.psql(0, &format!("SET ROLE owner; {insert}"));
+        fleet.sql(0, &format!("SET ROLE owner; {insert}"));
     };
     assert_eq!(judged(&seen(&fleet, "s0"))[0].0, 2);
     // What Flyway 11.8.2 stores for these texts: CRC-32 of their lines.
     fleet.tool("migrate", ["apply", "-t", "s1"]).run().ok();
     let stored =
-        |version| fleet.psql(1, &format!("SELECT checksum FROM flyway_schema_history WHERE version = '{version}'"));
+        |version| fleet.sql(1, &format!("SELECT checksum FROM flyway_schema_history WHERE version = '{version}'"));
     row(1, "V1__a.sql", &stored(1));
     assert_eq!(judged(&seen(&fleet, "s0"))[0].0, 1);
     row(2, "V2__b.sql", &stored(2));
     assert_eq!(judged(&seen(&fleet, "s0")), well());
-    fleet.psql(0, "UPDATE flyway_schema_history SET checksum = checksum + 1 WHERE version = '2'");
+    fleet.sql(0, "UPDATE flyway_schema_history SET checksum = checksum + 1 WHERE version = '2'");
     assert_eq!(judged(&seen(&fleet, "s0"))[2], (1, "warn".to_owned()));
 }
 
@@ -141,7 +141,7 @@ fn the_monitor_reads_no_more_of_the_history_than_it_needs() {
     let fleet = fleet(&[("V1__a.sql", "CREATE TABLE a ();")]);
     fleet.tool("migrate", ["apply", "--all"]).run().ok();
     let run_as = |role: &str, sql: &str| {
-        fleet.primary(0).psql_in("app", &format!("SET SESSION AUTHORIZATION {role}; {sql}")).map_err(|e| e.text("psql"))
+        fleet.primary(0).sql_in("app", &format!("SET SESSION AUTHORIZATION {role}; {sql}")).map_err(|e| e.text("sql"))
     };
     let shown =
         run_as("monitor", "SELECT string_agg(k, ',') FROM flotilla.schema_history() h, json_object_keys(to_json(h)) k");
@@ -171,7 +171,7 @@ fn an_owner_gains_no_rights_by_what_the_monitor_reads() {
                 CREATE FUNCTION trap.spring(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN \
                 IF current_user <> 'owner' THEN RAISE EXCEPTION 'sprung as %', current_user; END IF; RETURN $1; END $$; \
                 GRANT EXECUTE ON FUNCTION trap.spring TO PUBLIC";
-    fleet.psql(0, &format!("SET ROLE owner; {trap}"));
+    fleet.sql(0, &format!("SET ROLE owner; {trap}"));
     let set_and_back = [
         ("CREATE INDEX trap ON flyway_schema_history (trap.spring(installed_rank))", "DROP INDEX trap"),
         ("CREATE INDEX trap ON flyway_schema_history (success) WHERE trap.spring(1) = 1", "DROP INDEX trap"),
@@ -194,12 +194,12 @@ fn an_owner_gains_no_rights_by_what_the_monitor_reads() {
         ),
     ];
     for (set, back) in set_and_back {
-        fleet.psql(0, &format!("SET ROLE owner; {set}"));
+        fleet.sql(0, &format!("SET ROLE owner; {set}"));
         let line = seen(&fleet, "s0");
         let check = check(&line, "migrations_pending");
         assert_eq!(check["status"], "unknown", "{set}: {line}");
         assert!(check["message"].to_string().contains("is not a table as Flyway makes it"), "{set}: {line}");
-        fleet.psql(0, &format!("SET ROLE owner; {back}"));
+        fleet.sql(0, &format!("SET ROLE owner; {back}"));
         assert_eq!(judged(&seen(&fleet, "s0")), well(), "{back}");
     }
 }
@@ -215,22 +215,22 @@ fn what_cant_be_known_of_migrations_is_never_well() {
         line["error"]["hint"].to_string()
     };
     // Somebody else's table: not even flotilla reads it.
-    fleet.psql(0, "CREATE ROLE other; ALTER TABLE flyway_schema_history OWNER TO other");
+    fleet.sql(0, "CREATE ROLE other; ALTER TABLE flyway_schema_history OWNER TO other");
     let hint = unknown(&fleet, "permission denied for table flyway_schema_history");
     assert!(hint.contains("GRANT SELECT ON public.flyway_schema_history TO flotilla"), "{hint}");
-    fleet.psql(0, "GRANT SELECT ON flyway_schema_history TO flotilla");
+    fleet.sql(0, "GRANT SELECT ON flyway_schema_history TO flotilla");
     assert_eq!(judged(&seen(&fleet, "s0")), well());
-    fleet.psql(0, "ALTER TABLE flyway_schema_history OWNER TO owner");
+    fleet.sql(0, "ALTER TABLE flyway_schema_history OWNER TO owner");
 
     // Set up by an earlier release; a grant of the columns will do there.
-    fleet.psql(0, "DROP FUNCTION flotilla.schema_history(), flotilla.history_table()");
+    fleet.sql(0, "DROP FUNCTION flotilla.schema_history(), flotilla.history_table()");
     let hint = unknown(&fleet, "permission denied for table flyway_schema_history");
     assert!(hint.contains("shardctl init"), "{hint}");
     let columns = "installed_rank, version, description, type, script, checksum, success";
-    fleet.psql(0, &format!("GRANT SELECT ({columns}) ON flyway_schema_history TO monitor"));
+    fleet.sql(0, &format!("GRANT SELECT ({columns}) ON flyway_schema_history TO monitor"));
     assert_eq!(judged(&seen(&fleet, "s0")), well());
-    fleet.psql(0, &format!("REVOKE SELECT ({columns}) ON flyway_schema_history FROM monitor"));
-    fleet.psql(0, "DELETE FROM flotilla.version WHERE file = '012_history.sql'");
+    fleet.sql(0, &format!("REVOKE SELECT ({columns}) ON flyway_schema_history FROM monitor"));
+    fleet.sql(0, "DELETE FROM flotilla.version WHERE file = '012_history.sql'");
     fleet.shardctl(["init", "--all"]).run().ok();
     assert_eq!(judged(&seen(&fleet, "s0")), well());
 

@@ -43,7 +43,7 @@ fn the_page_shows_a_dead_replica_in_words_and_without_a_script_too() {
 #[test]
 fn names_from_outside_are_text_on_the_page() {
     let mut fleet = Fleet::new().shards(1).init().start();
-    fleet.psql(0, "SELECT pg_create_physical_replication_slot('left_behind')");
+    fleet.sql(0, "SELECT pg_create_physical_replication_slot('left_behind')");
     fleet.topology.shards[0].nodes.push(flotilla_tests::NodeEntry {
         name: "s0-b".to_owned(),
         host: "<script>alert(1)</script>".to_owned(),

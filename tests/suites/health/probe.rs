@@ -42,7 +42,7 @@ fn a_probe_leaves_nothing_behind() {
     probe(&fleet, []).run();
     assert_eq!(fleet.state(), before);
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flotilla healthcheck%'";
-    until("its sessions are gone", || (fleet.psql(0, sessions) == "0").then_some(()));
+    until("its sessions are gone", || (fleet.sql(0, sessions) == "0").then_some(()));
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn a_silent_server_ends_at_its_timeout_and_delays_nobody() {
 #[test]
 fn a_commit_that_hangs_is_seen_and_leaves_nobody_waiting() {
     let fleet = Fleet::new().shards(1).set("synchronous_commit", "on").init().start();
-    fleet.psql(0, "ALTER SYSTEM SET synchronous_standby_names = '*'");
-    fleet.psql(0, "SELECT pg_reload_conf()");
+    fleet.sql(0, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    fleet.sql(0, "SELECT pg_reload_conf()");
     // Sessions see the setting before the checkpointer, which puts it in force.
     let outcome = until("a commit hangs", || {
         let outcome = probe(&fleet, ["--component", "postgresql", "--component", "shard", "--timeout", "1s"]).run();
@@ -111,7 +111,7 @@ fn a_commit_that_hangs_is_seen_and_leaves_nobody_waiting() {
     let outcome = outcome.code_is(1);
     assert_eq!(check(&about(&outcome, "shard", "s0"), "synchronous")["status"], "fail");
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-    until("nobody waits any more", || (fleet.psql(0, waiting) == "0").then_some(()));
+    until("nobody waits any more", || (fleet.sql(0, waiting) == "0").then_some(()));
 }
 
 #[test]
@@ -182,23 +182,23 @@ fn a_primary_waits_for_no_restart_to_forget_where_recovery_was_to_end() {
     let fleet = Fleet::new().shards(1).init().start();
     let waiting = |setting: &str| {
         let sql = format!("SELECT pending_restart FROM pg_settings WHERE name = '{setting}'");
-        until("the setting waits", || (fleet.psql(0, &sql) == "t").then_some(()));
+        until("the setting waits", || (fleet.sql(0, &sql) == "t").then_some(()));
         let line = about(&probe(&fleet, ["--component", "postgresql"]).run().ok(), "postgresql", "s0-a");
         let checks = line["checks"].as_array().unwrap().clone();
         checks.into_iter().find(|check| check["check"] == "pending_restart")
     };
-    fleet.psql(0, "ALTER SYSTEM SET recovery_target_name = 'before'");
-    fleet.psql(0, "SELECT pg_reload_conf()");
+    fleet.sql(0, "ALTER SYSTEM SET recovery_target_name = 'before'");
+    fleet.sql(0, "SELECT pg_reload_conf()");
     assert_eq!(waiting("recovery_target_name"), None);
-    fleet.psql(0, "ALTER SYSTEM SET max_worker_processes = 17");
-    fleet.psql(0, "SELECT pg_reload_conf()");
+    fleet.sql(0, "ALTER SYSTEM SET max_worker_processes = 17");
+    fleet.sql(0, "SELECT pg_reload_conf()");
     assert_eq!(waiting("max_worker_processes").expect("a warning")["observed"], "1");
 }
 
 #[test]
 fn a_slot_that_nobody_reads_is_warned_of_by_name() {
     let fleet = Fleet::new().shards(1).init().start();
-    fleet.psql(0, "SELECT pg_create_physical_replication_slot('left_behind', true)");
+    fleet.sql(0, "SELECT pg_create_physical_replication_slot('left_behind', true)");
     let line = about(&probe(&fleet, ["--component", "postgresql"]).run().ok(), "postgresql", "s0-a");
     let slot = check(&line, "slot_active");
     assert_eq!((&slot["of"], &slot["status"]), (&Value::from("left_behind"), &Value::from("warn")));

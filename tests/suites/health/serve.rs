@@ -187,12 +187,12 @@ fn sessions_stay_open_between_probes_and_are_opened_anew_when_they_break() {
     served.wait(&fleet);
     let probes = || {
         let made = "SELECT sum(calls) FROM pg_stat_statements WHERE query LIKE '%pg_logical_emit_message%'";
-        fleet.psql(0, made).parse::<u64>().unwrap_or(0)
+        fleet.sql(0, made).parse::<u64>().unwrap_or(0)
     };
     let opened = || fleet.primary(0).log().matches("connection authorized: user=monitor").count();
-    fleet.psql(0, "ALTER SYSTEM SET log_connections = on");
-    fleet.psql(0, "SELECT pg_reload_conf()");
-    until("it logs", || (fleet.psql(0, "SHOW log_connections") == "on").then_some(()));
+    fleet.sql(0, "ALTER SYSTEM SET log_connections = on");
+    fleet.sql(0, "SELECT pg_reload_conf()");
+    until("it logs", || (fleet.sql(0, "SHOW log_connections") == "on").then_some(()));
     let begun = probes();
     let asked = || usize::try_from(probes() - begun).unwrap();
     until("it has been asked often", || (asked() >= 30).then_some(()));
@@ -200,7 +200,7 @@ fn sessions_stay_open_between_probes_and_are_opened_anew_when_they_break() {
     let logins = opened();
     assert!(asked() >= 3 * logins, "{logins} logins for {} probes: {}", asked(), fleet.primary(0).log());
     let killed = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'monitor'";
-    assert_ne!(fleet.psql(0, killed), "0");
+    assert_ne!(fleet.sql(0, killed), "0");
     until("there is another session", || (opened() > logins).then_some(()));
     let begun = probes();
     until("it is asked on", || (probes() >= begun + 3).then_some(()));

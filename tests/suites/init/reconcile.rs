@@ -21,7 +21,7 @@ fn fleet() -> Fleet {
 /// What ownership is on all shards, fences and epochs included.
 fn standing(fleet: &Fleet) -> String {
     let fences = "SELECT flotilla.epoch(), (SELECT string_agg(f::text, ',' ORDER BY f::text) FROM flotilla.fences f)";
-    format!("{}\n{}\n{}", fleet.state(), fleet.psql(0, fences), fleet.psql(1, fences))
+    format!("{}\n{}\n{}", fleet.state(), fleet.sql(0, fences), fleet.sql(1, fences))
 }
 
 /// Says how it would be settled without a touch, then settles it; afterwards the map is whole, writes go
@@ -38,7 +38,7 @@ fn settle(fleet: &Fleet) -> Outcome {
     let outcome = fleet.shardctl(["map", "--reconcile"]).run().ok();
     assert_eq!(outcome.lines().len(), planned.lines().len(), "{}", outcome.transcript());
     let map = fleet.shardctl(["map"]).run().ok();
-    let epochs: Vec<String> = (0..2).map(|at| fleet.psql(at, "SELECT flotilla.epoch()")).collect();
+    let epochs: Vec<String> = (0..2).map(|at| fleet.sql(at, "SELECT flotilla.epoch()")).collect();
     assert_eq!(epochs[0], epochs[1], "{}", outcome.transcript());
     assert!(map.lines().iter().all(|line| line["epoch"] == epochs[0].as_str()), "{}", map.transcript());
     writes_go_through(fleet);
@@ -62,7 +62,7 @@ fn writes_go_through(fleet: &Fleet) {
 
 /// Its ownership as ranges.
 fn owned(fleet: &Fleet, shard: usize) -> String {
-    fleet.psql(
+    fleet.sql(
         shard,
         "SELECT range_agg(int4range(first_bucket, last_bucket, '[]')) FROM flotilla.ownership WHERE state = 'owned'",
     )
@@ -71,9 +71,9 @@ fn owned(fleet: &Fleet, shard: usize) -> String {
 #[test]
 fn a_shard_behind_the_epoch_follows() {
     let fleet = fleet();
-    fleet.psql(1, "SELECT flotilla.advance_epoch(5)");
+    fleet.sql(1, "SELECT flotilla.advance_epoch(5)");
     settle(&fleet);
-    assert_eq!(fleet.psql(0, "SELECT flotilla.epoch()"), "6");
+    assert_eq!(fleet.sql(0, "SELECT flotilla.epoch()"), "6");
     assert_eq!((owned(&fleet, 0).as_str(), owned(&fleet, 1).as_str()), ("{[0,512)}", "{[512,1024)}"));
 }
 
@@ -81,8 +81,8 @@ fn a_shard_behind_the_epoch_follows() {
 #[test]
 fn a_restored_shard_gets_back_what_it_holds() {
     let fleet = fleet();
-    fleet.psql(1, "SELECT flotilla.set_ownership(0, 1023, 'none', 2)");
-    fleet.psql(1, "CALL flotilla.swap_fences()");
+    fleet.sql(1, "SELECT flotilla.set_ownership(0, 1023, 'none', 2)");
+    fleet.sql(1, "CALL flotilla.swap_fences()");
     settle(&fleet);
     assert_eq!((owned(&fleet, 0).as_str(), owned(&fleet, 1).as_str()), ("{[0,512)}", "{[512,1024)}"));
 }
@@ -91,10 +91,10 @@ fn a_restored_shard_gets_back_what_it_holds() {
 #[test]
 fn a_restored_shard_without_rows_gets_back_what_it_had() {
     let fleet = fleet();
-    fleet.psql(0, "TRUNCATE t");
-    fleet.psql(1, "TRUNCATE t");
-    fleet.psql(1, "SELECT flotilla.set_ownership(512, 1023, 'none', 2)");
-    fleet.psql(1, "CALL flotilla.swap_fences()");
+    fleet.sql(0, "TRUNCATE t");
+    fleet.sql(1, "TRUNCATE t");
+    fleet.sql(1, "SELECT flotilla.set_ownership(512, 1023, 'none', 2)");
+    fleet.sql(1, "CALL flotilla.swap_fences()");
     settle(&fleet);
     assert_eq!((owned(&fleet, 0).as_str(), owned(&fleet, 1).as_str()), ("{[0,512)}", "{[512,1024)}"));
 }
@@ -103,9 +103,9 @@ fn a_restored_shard_without_rows_gets_back_what_it_had() {
 #[test]
 fn the_later_of_two_claims_wins() {
     let fleet = fleet();
-    fleet.psql(1, "DELETE FROM t WHERE flotilla.bucket(user_id) BETWEEN 512 AND 600");
-    fleet.psql(0, "SELECT flotilla.set_ownership(512, 600, 'owned', 2)");
-    fleet.psql(0, "CALL flotilla.swap_fences()");
+    fleet.sql(1, "DELETE FROM t WHERE flotilla.bucket(user_id) BETWEEN 512 AND 600");
+    fleet.sql(0, "SELECT flotilla.set_ownership(512, 600, 'owned', 2)");
+    fleet.sql(0, "CALL flotilla.swap_fences()");
     let outcome = settle(&fleet);
     assert_eq!(outcome.line("s1")["because"].as_str().map(|text| text.contains("epoch 2")), Some(true));
     assert_eq!((owned(&fleet, 0).as_str(), owned(&fleet, 1).as_str()), ("{[0,601)}", "{[601,1024)}"));
@@ -114,7 +114,7 @@ fn the_later_of_two_claims_wins() {
 #[test]
 fn two_claims_of_one_epoch_are_refused() {
     let fleet = fleet();
-    fleet.psql(0, "SELECT flotilla.set_ownership(512, 600, 'owned', 1)");
+    fleet.sql(0, "SELECT flotilla.set_ownership(512, 600, 'owned', 1)");
     let before = standing(&fleet);
     for args in [&["map", "--reconcile", "--dry-run"][..], &["map", "--reconcile"]] {
         let outcome = fleet.shardctl(args).run().code_is(3).no_lines().says("nothing was touched");
@@ -127,13 +127,13 @@ fn two_claims_of_one_epoch_are_refused() {
 #[test]
 fn rows_on_two_shards_are_refused() {
     let fleet = fleet();
-    let key = fleet.psql(1, "SELECT user_id FROM t LIMIT 1");
-    fleet.psql(0, "SELECT flotilla.set_ownership(0, 1023, 'owned', 1)");
-    fleet.psql(0, "CALL flotilla.swap_fences()");
-    fleet.psql(0, &format!("INSERT INTO t VALUES ({key})"));
+    let key = fleet.sql(1, "SELECT user_id FROM t LIMIT 1");
+    fleet.sql(0, "SELECT flotilla.set_ownership(0, 1023, 'owned', 1)");
+    fleet.sql(0, "CALL flotilla.swap_fences()");
+    fleet.sql(0, &format!("INSERT INTO t VALUES ({key})"));
     for at in 0..2 {
-        fleet.psql(at, "SELECT flotilla.set_ownership(512, 1023, 'none', 2)");
-        fleet.psql(at, "CALL flotilla.swap_fences()");
+        fleet.sql(at, "SELECT flotilla.set_ownership(512, 1023, 'none', 2)");
+        fleet.sql(at, "CALL flotilla.swap_fences()");
     }
     let before = standing(&fleet);
     fleet.shardctl(["map", "--reconcile"]).run().code_is(3).no_lines().says("two shards hold rows");
@@ -144,11 +144,11 @@ fn rows_on_two_shards_are_refused() {
 #[test]
 fn a_silent_shard_is_waited_for() {
     let mut fleet = fleet();
-    fleet.psql(0, "SELECT flotilla.advance_epoch(5)");
+    fleet.sql(0, "SELECT flotilla.advance_epoch(5)");
     fleet.shards[1].nodes[0].server.stop(flotilla_native::postgres::Shutdown::Immediate).expect("it stops");
     let outcome = fleet.shardctl(["map", "--reconcile"]).run().code_is(3).no_lines();
     assert!(outcome.stderr.contains("s1"), "{}", outcome.transcript());
-    assert_eq!(fleet.psql(0, "SELECT flotilla.epoch()"), "5");
+    assert_eq!(fleet.sql(0, "SELECT flotilla.epoch()"), "5");
 }
 
 /// How many fences of a shard don't follow its ownership.
@@ -159,8 +159,8 @@ const STALE: &str = "SELECT count(*) FROM flotilla.fences WHERE NOT current";
 #[test]
 fn a_run_that_was_killed_before_the_fence_is_finished_by_the_next() {
     let fleet = fleet();
-    fleet.psql(1, "SELECT flotilla.set_ownership(0, 1023, 'none', 2)");
-    fleet.psql(1, "CALL flotilla.swap_fences()");
+    fleet.sql(1, "SELECT flotilla.set_ownership(0, 1023, 'none', 2)");
+    fleet.sql(1, "CALL flotilla.swap_fences()");
     let blocker = Blocker::read(fleet.primary(1), "app", "t");
     let run = fleet.shardctl(["map", "--reconcile"]).start();
     Blocker::wait_for_victim(fleet.primary(1));
@@ -168,7 +168,7 @@ fn a_run_that_was_killed_before_the_fence_is_finished_by_the_next() {
     assert_eq!(run.finish().signal(), Some(9));
     Blocker::end_tools(fleet.primary(1));
     drop(blocker);
-    assert_eq!((owned(&fleet, 1).as_str(), fleet.psql(1, STALE).as_str()), ("{[512,1024)}", "1"));
+    assert_eq!((owned(&fleet, 1).as_str(), fleet.sql(1, STALE).as_str()), ("{[512,1024)}", "1"));
     fleet.shardctl(["map"]).run().ok();
 
     let before = standing(&fleet);
@@ -181,8 +181,8 @@ fn a_run_that_was_killed_before_the_fence_is_finished_by_the_next() {
     let line = swapped.line("s1");
     assert_eq!((&line["changed"], &line["fences"]), (&true.into(), &serde_json::json!(["t"])), "{line}");
     assert_eq!(swapped.lines().len(), 1, "{}", swapped.transcript());
-    assert_eq!(fleet.psql(1, STALE), "0");
-    assert_eq!(fleet.psql(1, "SELECT detail->'fences' FROM flotilla.ledger ORDER BY line DESC LIMIT 1"), r#"["t"]"#);
+    assert_eq!(fleet.sql(1, STALE), "0");
+    assert_eq!(fleet.sql(1, "SELECT detail->'fences' FROM flotilla.ledger ORDER BY line DESC LIMIT 1"), r#"["t"]"#);
     writes_go_through(&fleet);
     fleet.shardctl(["map", "--reconcile"]).run().ok().no_lines();
 }
@@ -192,17 +192,17 @@ fn a_run_that_was_killed_before_the_fence_is_finished_by_the_next() {
 #[test]
 fn nothing_is_granted_before_stale_fences_refuse_it() {
     let fleet = fleet();
-    fleet.psql(1, "DELETE FROM t WHERE flotilla.bucket(user_id) BETWEEN 512 AND 600");
-    fleet.psql(1, "SELECT flotilla.set_ownership(512, 600, 'none', 2)");
-    fleet.psql(0, "SELECT flotilla.set_ownership(512, 600, 'none', 3)");
-    assert_eq!(fleet.psql(1, STALE), "1");
+    fleet.sql(1, "DELETE FROM t WHERE flotilla.bucket(user_id) BETWEEN 512 AND 600");
+    fleet.sql(1, "SELECT flotilla.set_ownership(512, 600, 'none', 2)");
+    fleet.sql(0, "SELECT flotilla.set_ownership(512, 600, 'none', 3)");
+    assert_eq!(fleet.sql(1, STALE), "1");
     let blocker = Blocker::read(fleet.primary(1), "app", "t");
     let run = fleet.shardctl(["map", "--reconcile"]).start();
     Blocker::wait_for_victim(fleet.primary(1));
     assert_eq!(owned(&fleet, 0), "{[0,512)}");
     drop(blocker);
     run.finish().ok();
-    assert_eq!((owned(&fleet, 0).as_str(), fleet.psql(1, STALE).as_str()), ("{[0,601)}", "0"));
+    assert_eq!((owned(&fleet, 0).as_str(), fleet.sql(1, STALE).as_str()), ("{[0,601)}", "0"));
     writes_go_through(&fleet);
     fleet.shardctl(["map", "--reconcile"]).run().ok().no_lines();
 }
@@ -213,18 +213,18 @@ fn nothing_is_granted_before_stale_fences_refuse_it() {
 fn a_fence_that_can_be_proved_is_proved() {
     let fleet = fleet();
     for at in 0..2 {
-        fleet.psql(at, "SELECT flotilla.set_ownership(0, 1023, 'none', 2)");
-        fleet.psql(at, &format!("SELECT flotilla.set_ownership({}, {}, 'owned', 2)", at * 512, at * 512 + 511));
-        fleet.psql(at, "SELECT flotilla.swap_fence('t')");
+        fleet.sql(at, "SELECT flotilla.set_ownership(0, 1023, 'none', 2)");
+        fleet.sql(at, &format!("SELECT flotilla.set_ownership({}, {}, 'owned', 2)", at * 512, at * 512 + 511));
+        fleet.sql(at, "SELECT flotilla.swap_fence('t')");
     }
     let unproved = "SELECT count(*) FROM flotilla.fences WHERE NOT validated";
-    fleet.psql(1, "SELECT flotilla.set_ownership(512, 512, 'none', 2)");
-    fleet.psql(1, "SELECT flotilla.swap_fence('t')");
-    fleet.psql(1, "SELECT flotilla.set_ownership(512, 512, 'owned', 2)");
-    fleet.psql(1, "SELECT flotilla.swap_fence('t')");
-    assert_eq!(fleet.psql(1, unproved), "1");
+    fleet.sql(1, "SELECT flotilla.set_ownership(512, 512, 'none', 2)");
+    fleet.sql(1, "SELECT flotilla.swap_fence('t')");
+    fleet.sql(1, "SELECT flotilla.set_ownership(512, 512, 'owned', 2)");
+    fleet.sql(1, "SELECT flotilla.swap_fence('t')");
+    assert_eq!(fleet.sql(1, unproved), "1");
     assert_eq!(fleet.shardctl(["map", "--reconcile", "--dry-run"]).run().ok().line("s1")["status"], "planned");
     assert_eq!(fleet.shardctl(["map", "--reconcile"]).run().ok().line("s1")["changed"], true);
-    assert_eq!(fleet.psql(1, unproved), "0");
+    assert_eq!(fleet.sql(1, unproved), "0");
     fleet.shardctl(["map", "--reconcile"]).run().ok().no_lines();
 }

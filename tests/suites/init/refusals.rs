@@ -57,7 +57,7 @@ fn another_shards_server_is_refused() {
 fn a_later_release_is_refused() {
     let fleet = Fleet::new().init().start();
     for at in 0..2 {
-        fleet.psql(at, "UPDATE flotilla.version SET release = 1000 WHERE file = '001_roles.sql'");
+        fleet.sql(at, "UPDATE flotilla.version SET release = 1000 WHERE file = '001_roles.sql'");
     }
     refused(&fleet, "of release 1000");
 }
@@ -66,7 +66,7 @@ fn a_later_release_is_refused() {
 #[test]
 fn one_wrong_server_stops_only_itself() {
     let fleet = Fleet::new().init().start();
-    fleet.psql(1, "UPDATE flotilla.cluster SET shard = 'elsewhere'");
+    fleet.sql(1, "UPDATE flotilla.cluster SET shard = 'elsewhere'");
     let state = fleet.state();
     let outcome = fleet.shardctl(["init", "--all"]).run().code_is(3);
     assert_eq!(outcome.line("s0")["status"], "ok", "{}", outcome.transcript());

@@ -5,7 +5,7 @@ use flotilla_tests::Fleet;
 /// Runs SQL as one of the roles; the message of the server where that fails.
 fn run_as(fleet: &Fleet, role: &str, sql: &str) -> Result<String, String> {
     let sql = format!("SET SESSION AUTHORIZATION {role}; {sql}");
-    fleet.primary(0).psql_in("app", &sql).map_err(|e| e.text("psql"))
+    fleet.primary(0).sql_in("app", &sql).map_err(|e| e.text("sql"))
 }
 
 #[track_caller]
@@ -35,7 +35,7 @@ fn fleet() -> Fleet {
 #[test]
 fn the_migrators_tables_belong_to_owner() {
     let fleet = fleet();
-    assert_eq!(fleet.psql(0, "SELECT tableowner FROM pg_tables WHERE tablename = 'notes'"), "owner");
+    assert_eq!(fleet.sql(0, "SELECT tableowner FROM pg_tables WHERE tablename = 'notes'"), "owner");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn the_readers_read() {
         }
         let readonly = "SELECT bool_or('default_transaction_read_only=on' = ANY (setconfig)) FROM pg_db_role_setting \
                         JOIN pg_roles r ON r.oid = setrole WHERE rolname =";
-        assert_eq!(fleet.psql(0, &format!("{readonly} '{role}'")), "t", "{role}");
+        assert_eq!(fleet.sql(0, &format!("{readonly} '{role}'")), "t", "{role}");
     }
 }
 
@@ -131,11 +131,11 @@ fn nothing_is_for_everybody() {
                 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
         ) AS everything
         WHERE EXISTS (SELECT FROM aclexplode(acl) WHERE grantee = 0)";
-    assert_eq!(fleet.psql(0, public), "");
-    fleet.psql(0, "CREATE ROLE stranger LOGIN");
+    assert_eq!(fleet.sql(0, public), "");
+    fleet.sql(0, "CREATE ROLE stranger LOGIN");
     denied(&fleet, "stranger", "SELECT FROM public.notes");
     denied(&fleet, "stranger", "SELECT flotilla.bucket(1)");
-    assert_eq!(fleet.psql(0, "SELECT has_database_privilege('stranger', 'app', 'CONNECT')"), "f");
+    assert_eq!(fleet.sql(0, "SELECT has_database_privilege('stranger', 'app', 'CONNECT')"), "f");
 }
 
 /// Without superuser: a role that makes roles and owns the database, as managed services give it. What
@@ -146,7 +146,7 @@ fn an_administrator_without_superuser_is_enough() {
     fleet.topology.rest += "\n[users]\nadmin = \"dba\"\n";
     fleet.write_topology();
     for at in 0..2 {
-        fleet.psql(at, "CREATE ROLE dba LOGIN CREATEROLE; ALTER DATABASE app OWNER TO dba");
+        fleet.sql(at, "CREATE ROLE dba LOGIN CREATEROLE; ALTER DATABASE app OWNER TO dba");
     }
     let outcome = fleet.shardctl(["init", "--all"]).run().ok();
     for line in outcome.lines() {
@@ -159,7 +159,7 @@ fn an_administrator_without_superuser_is_enough() {
     // The verifiers are set by hand, as the line says; then all roles do their work.
     for at in 0..2 {
         for (role, password) in flotilla_tests::PASSWORDS {
-            fleet.psql(at, &format!("ALTER ROLE {role} PASSWORD '{password}'"));
+            fleet.sql(at, &format!("ALTER ROLE {role} PASSWORD '{password}'"));
         }
     }
     fleet.shardctl(["map"]).run().ok();

@@ -7,7 +7,7 @@ use serde_json::json;
 
 fn held(fleet: &Fleet, shard: usize) -> String {
     let roles = PASSWORDS.map(|(role, _)| format!("'{role}'")).join(", ");
-    fleet.psql(
+    fleet.sql(
         shard,
         &format!(
             "SELECT rolname, rolpassword FROM pg_authid WHERE rolname IN ({roles}) ORDER BY rolname COLLATE \"C\""
@@ -39,7 +39,7 @@ fn verifiers_are_those_of_the_file_on_every_shard() {
 fn verifiers_are_brought_back_and_rotated() {
     let fleet = Fleet::new().init().start();
     let kept = wanted(&fleet);
-    fleet.psql(0, "ALTER ROLE app PASSWORD 'set by hand'");
+    fleet.sql(0, "ALTER ROLE app PASSWORD 'set by hand'");
     let outcome = fleet.shardctl(["init", "--all"]).run().ok();
     assert_eq!(outcome.line("s0")["verifiers"], json!(["app"]), "{}", outcome.transcript());
     assert_eq!(outcome.line("s1")["changed"], false, "{}", outcome.transcript());
@@ -69,5 +69,5 @@ fn a_bad_file_stops_the_run() {
         let outcome = fleet.shardctl(["init", "--all"]).run().code_is(2).no_lines().says("userlist.txt:1");
         assert!(!outcome.stderr.contains("planted") && !outcome.stderr.contains("md5d41"), "{}", outcome.transcript());
     }
-    assert_eq!(fleet.psql(0, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
 }

@@ -101,7 +101,7 @@ fn options(sandbox: &Sandbox, certificate: Option<&str>) -> Options {
 fn set_up(template: &Template, options: Options) -> Server {
     let server = Server::start(template, options).unwrap_or_else(|e| panic!("{}", e.text("postgres")));
     for sql in SETUP {
-        server.psql(sql).unwrap_or_else(|e| panic!("{sql}: {}", e.text("psql")));
+        server.sql(sql).unwrap_or_else(|e| panic!("{sql}: {}", e.text("sql")));
     }
     server
 }

@@ -116,5 +116,5 @@ fn names(row: &Row) -> (&'static str, &'static str) {
 fn named_targets_need_no_pipe() {
     let fleet = Fleet::new().start();
     fleet.shardctl(["init", "-t", "s0"]).stdin("").run().ok();
-    assert_eq!(fleet.psql(1, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
+    assert_eq!(fleet.sql(1, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
 }

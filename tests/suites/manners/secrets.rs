@@ -42,7 +42,7 @@ fn init_keeps_verifiers_out_of_the_servers_log() {
     let log = fleet.primary(0).log();
     let leaked = log.lines().find(|line| line.contains("SCRAM-SHA-256$4096"));
     assert!(leaked.is_none(), "{leaked:?}");
-    let stored = fleet.psql(0, "SELECT rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid WHERE rolname = 'app'");
+    let stored = fleet.sql(0, "SELECT rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid WHERE rolname = 'app'");
     assert_eq!(stored, "t");
 }
 

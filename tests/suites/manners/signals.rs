@@ -131,13 +131,13 @@ fn a_load_that_is_broken_off_keeps_nothing() {
         let copy = rows::ROWS.iter().find(|row| row.args.contains(&"--copy")).expect("the row of the load");
         running.write(copy.stdin.unwrap_or_default());
         let copying = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY %'";
-        until("both shards take rows", || (0..2).all(|at| fleet.psql(at, copying) == "1").then_some(()));
+        until("both shards take rows", || (0..2).all(|at| fleet.sql(at, copying) == "1").then_some(()));
         running.signal(signal);
         until("it ends while its input is open", || running.has_ended().then_some(()));
         died_by(signal, &running.finish());
         for at in 0..2 {
-            until("the transaction is gone", || (fleet.psql(at, copying) == "0").then_some(()));
-            assert_eq!(fleet.psql(at, "SELECT count(*) FROM notes"), "0");
+            until("the transaction is gone", || (fleet.sql(at, copying) == "0").then_some(()));
+            assert_eq!(fleet.sql(at, "SELECT count(*) FROM notes"), "0");
         }
     }
 }

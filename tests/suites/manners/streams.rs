@@ -32,10 +32,10 @@ fn a_closed_pipe_lets_a_change_finish_its_step_and_starts_no_other() {
     let fleet = Fleet::new().start();
     let outcome = fleet.shardctl(["init", "--all", "--jobs", "1"]).stdout(Sink::ClosedPipe).run();
     outcome.code_is(1).says("standard output was closed");
-    assert_eq!(fleet.psql(0, "SELECT count(*) FROM flotilla.ledger"), "1");
-    assert_eq!(fleet.psql(1, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM flotilla.ledger"), "1");
+    assert_eq!(fleet.sql(1, "SELECT to_regnamespace('flotilla') IS NULL"), "t");
     fleet.shardctl(["init", "--all"]).run().ok();
-    assert_eq!(fleet.psql(1, "SELECT count(*) FROM flotilla.ledger"), "1");
+    assert_eq!(fleet.sql(1, "SELECT count(*) FROM flotilla.ledger"), "1");
 }
 
 /// What people type most: endless input, one line wanted.

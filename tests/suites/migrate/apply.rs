@@ -27,8 +27,8 @@ fn every_shard_gets_each_script_once() {
     let second = fleet.tool("migrate", ["apply", "--all"]).run().ok();
     assert!(second.lines().iter().all(|line| line["changed"] == false), "{}", second.transcript());
     assert_eq!((history(&fleet, 0), ledger(&fleet, 0)), (rows, lines));
-    assert_eq!(fleet.psql(1, "SELECT relowner::regrole FROM pg_class WHERE relname = 'users'"), "owner");
-    assert_eq!(fleet.psql(1, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), "0");
+    assert_eq!(fleet.sql(1, "SELECT relowner::regrole FROM pg_class WHERE relname = 'users'"), "owner");
+    assert_eq!(fleet.sql(1, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), "0");
 }
 
 /// Whoever applies migrations writes the history; applications may read at which version they are.
@@ -41,13 +41,13 @@ fn nobody_else_writes_to_the_history() {
         let roles = format!(
             "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE {asked} AND NOT rolsuper AND rolname !~ '^pg_'"
         );
-        fleet.psql(0, &roles)
+        fleet.sql(0, &roles)
     };
     let readers = may("SELECT");
     for reader in ["analytics", "app", "app_ro"] {
         assert!(readers.split(' ').any(|name| name == reader), "{readers}");
     }
-    let owners = fleet.psql(
+    let owners = fleet.sql(
         0,
         "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE pg_has_role(rolname, 'owner', 'USAGE') AND NOT rolsuper",
     );
@@ -66,7 +66,7 @@ fn a_script_that_fails_leaves_nothing() {
         assert!(message.starts_with("V2__bad.sql:3: relation \"nowhere\" does not exist"), "{message}");
         assert_eq!((&line["to_version"], &line["changed"]), (&"1".into(), &true.into()));
     }
-    assert_eq!(fleet.psql(0, "SELECT to_regclass('a') IS NULL AND count(*) = 1 FROM flyway_schema_history"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regclass('a') IS NULL AND count(*) = 1 FROM flyway_schema_history"), "t");
     write(&fleet, &[("V2__bad.sql", "CREATE TABLE a (x int);")]);
     fleet.tool("migrate", ["apply", "--all"]).run().ok();
 }
@@ -79,7 +79,7 @@ fn copy_brings_its_data() {
     )]);
     fleet.tool("migrate", ["apply", "--all"]).run().ok();
     assert_eq!(
-        fleet.psql(0, "SELECT string_agg(id || coalesce(text, '-'), ',' ORDER BY id) FROM moods"),
+        fleet.sql(0, "SELECT string_agg(id || coalesce(text, '-'), ',' ORDER BY id) FROM moods"),
         "1it's; fine,2-,3x;y"
     );
 }
@@ -107,11 +107,11 @@ fn what_isnt_safe_is_refused_and_nothing_is_touched() {
 #[test]
 fn a_schema_with_tables_but_no_history_wants_a_baseline() {
     let fleet = fleet(&[("V1__a.sql", "CREATE TABLE old (x int);"), ("V2__b.sql", "CREATE TABLE new (x int);")]);
-    fleet.psql(0, "CREATE TABLE old (x int)");
+    fleet.sql(0, "CREATE TABLE old (x int)");
     fleet.tool("migrate", ["apply", "-t", "s0"]).run().code_is(3);
     fleet.tool("migrate", ["baseline", "-t", "s0", "--version", "1"]).run().ok();
     fleet.tool("migrate", ["apply", "--all"]).run().ok();
-    assert_eq!(fleet.psql(0, "SELECT to_regclass('new') IS NOT NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regclass('new') IS NOT NULL"), "t");
     fleet.tool("migrate", ["baseline", "-t", "s0", "--version", "1"]).run().ok();
     fleet.tool("migrate", ["baseline", "-t", "s0", "--version", "2"]).run().code_is(3);
 }
@@ -140,10 +140,8 @@ fn eight_at_once_apply_everything_once() {
     assert_eq!(changed, 2, "one run a shard does the work");
     for shard in 0..2 {
         assert_eq!(
-            fleet.psql(
-                shard,
-                "SELECT count(*), count(DISTINCT version), max(installed_rank) FROM flyway_schema_history"
-            ),
+            fleet
+                .sql(shard, "SELECT count(*), count(DISTINCT version), max(installed_rank) FROM flyway_schema_history"),
             "39|39|39"
         );
     }
@@ -156,7 +154,7 @@ fn a_plan_is_done_as_it_stands_or_refused() {
     write(&fleet, &[("V2__a.sql", "CREATE TABLE a (x bigint);")]);
     let refused = fleet.tool("migrate", ["apply"]).stdin(plan.stdout.clone()).run().code_is(3);
     assert!(refused.lines().iter().all(|line| line["error"]["code"] == "state_moved"), "{}", refused.transcript());
-    assert_eq!(fleet.psql(0, "SELECT to_regclass('flyway_schema_history') IS NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regclass('flyway_schema_history') IS NULL"), "t");
     let plan = fleet.tool("migrate", ["plan"]).run().ok();
     fleet.tool("migrate", ["apply"]).stdin(plan.stdout.clone()).run().ok();
     fleet.tool("migrate", ["apply"]).stdin(plan.stdout.clone()).run().code_is(3);
@@ -167,7 +165,7 @@ fn a_plan_is_done_as_it_stands_or_refused() {
 fn what_only_looks_cant_write_whatever_it_meets() {
     let fleet = fleet(&[USERS, ("U1__users.sql", "DROP TABLE users;")]);
     fleet.tool("migrate", ["apply", "-t", "s0"]).run().ok();
-    fleet.psql(
+    fleet.sql(
         0,
         "CREATE SCHEMA trap AUTHORIZATION owner; SET ROLE owner; CREATE TABLE trap.sprung (x int); \
          CREATE FUNCTION trap.spring() RETURNS int LANGUAGE sql AS $$ INSERT INTO trap.sprung VALUES (1) RETURNING x $$; \
@@ -177,7 +175,7 @@ fn what_only_looks_cant_write_whatever_it_meets() {
     for line in ["plan", "info", "validate", "lint --live", "apply --dry-run", "undo --dry-run", "repair --dry-run"] {
         let outcome = fleet.tool("migrate", line.split(' ').chain(["-t", "s0"])).run().code_is(1);
         assert!(outcome.stdout.contains("read-only transaction"), "{}", outcome.transcript());
-        assert_eq!(fleet.psql(0, "SELECT count(*) FROM trap.sprung"), "0", "{line}");
+        assert_eq!(fleet.sql(0, "SELECT count(*) FROM trap.sprung"), "0", "{line}");
     }
 }
 
@@ -191,13 +189,13 @@ fn a_script_that_lets_go_of_the_lock_is_not_kept() {
     let message = "the lock on public.flyway_schema_history was lost while V2__a.sql ran";
     assert!(outcome.stdout.contains(message), "{}", outcome.transcript());
     assert_eq!((history(&fleet, 0), ledger(&fleet, 0)), before);
-    assert_eq!(fleet.psql(0, "SELECT to_regclass('a') IS NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regclass('a') IS NULL"), "t");
     // What takes it once more and gives that back has it still.
     let sql =
         "CREATE TABLE a (x int);\nSELECT pg_advisory_lock(77433833903597);\nSELECT pg_advisory_unlock(77433833903597);";
     write(&fleet, &[("V2__a.sql", sql), ("V3__b.sql", "CREATE TABLE b (x int);")]);
     fleet.tool("migrate", ["apply", "-t", "s0"]).run().ok();
-    assert_eq!(fleet.psql(0, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0");
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0");
 }
 
 /// Whatever a script sets, the next finds the session as the first did.
@@ -209,9 +207,9 @@ fn what_a_script_sets_ends_with_it() {
                  current_setting('transaction_isolation') AS isolation, current_user::text AS role, length('\\\\') AS letters;";
     let fleet =
         fleet(&[("V2__sets.sql", sets), ("V1__looks.sql", looks), ("V3__looks.sql", &looks.replace("seen", "again"))]);
-    fleet.psql(0, "GRANT CREATE ON SCHEMA public TO migrator");
+    fleet.sql(0, "GRANT CREATE ON SCHEMA public TO migrator");
     fleet.tool("migrate", ["apply", "-t", "s0"]).run().ok();
-    assert_eq!(fleet.psql(0, "SELECT * FROM again"), fleet.psql(0, "SELECT * FROM seen"));
-    assert_eq!(fleet.psql(0, "SELECT lock, isolation, role, letters FROM again"), "2s|read committed|owner|2");
-    assert_eq!(fleet.psql(0, "SELECT relowner::regrole FROM pg_class WHERE relname = 'mine'"), "migrator");
+    assert_eq!(fleet.sql(0, "SELECT * FROM again"), fleet.sql(0, "SELECT * FROM seen"));
+    assert_eq!(fleet.sql(0, "SELECT lock, isolation, role, letters FROM again"), "2s|read committed|owner|2");
+    assert_eq!(fleet.sql(0, "SELECT relowner::regrole FROM pg_class WHERE relname = 'mine'"), "migrator");
 }

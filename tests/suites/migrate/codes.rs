@@ -55,7 +55,7 @@ fn a_no_and_a_failure_end_with_1() {
         &fleet,
         &[("info --to 99", 1), ("plan --to 99", 1), ("apply --all --to 99", 1), ("undo --all --to 99 --yes", 1)],
     );
-    fleet.psql(1, "SET ROLE owner; CREATE TABLE more (x int)");
+    fleet.sql(1, "SET ROLE owner; CREATE TABLE more (x int)");
     end_with(&fleet, &[("validate", 1), ("validate --no-compare", 0)]);
     write(&fleet, &[("V3__c.sql", "CREATE TABLE c (x bigint PRIMARY KEY);\nINSERT INTO nowhere VALUES (1);\n")]);
     end_with(&fleet, &[("apply --all", 1), ("apply --all --waves 1,100%", 1)]);

@@ -13,18 +13,18 @@ const TABLE: (&str, &str) = ("V1__a.sql", "CREATE TABLE a (x int);");
 const WAVES: [&str; 4] = ["apply", "--all", "--waves", "1,100%"];
 
 fn is_done(fleet: &Fleet, shard: usize) -> bool {
-    fleet.psql(shard, "SELECT to_regclass('a') IS NOT NULL") == "t"
+    fleet.sql(shard, "SELECT to_regclass('a') IS NOT NULL") == "t"
 }
 
 #[test]
 fn a_queue_for_locks_holds_a_wave_back() {
     let fleet = fleet(&[TABLE]);
-    fleet.psql(1, "CREATE SCHEMA busy; CREATE TABLE busy.t (x int)");
+    fleet.sql(1, "CREATE SCHEMA busy; CREATE TABLE busy.t (x int)");
     let holder = Blocker::lock(fleet.primary(1), "app", "busy.t");
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| fleet.psql(1, "SELECT count(*) FROM busy.t"));
+        let waiting = scope.spawn(|| fleet.sql(1, "SELECT count(*) FROM busy.t"));
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-        until("nobody waits for the table", || (fleet.psql(1, sql) == "1").then_some(()));
+        until("nobody waits for the table", || (fleet.sql(1, sql) == "1").then_some(()));
 
         let held =
             fleet.tool("migrate", [&WAVES[..], &["--max-waiting", "0", "--gate-wait", "0"]].concat()).run().code_is(1);
@@ -54,14 +54,14 @@ fn a_replica_that_is_behind_holds_a_wave_back() {
     write(&fleet, &[TABLE]);
     let gate = ["--max-lag", "200ms", "--gate-wait", "0"];
     // It receives everything and plays nothing: the server's own figure of its lag stands still.
-    fleet.replica(1, 0).psql("SELECT pg_wal_replay_pause()").unwrap();
-    fleet.psql(1, "CREATE SCHEMA busy; CREATE TABLE busy.t AS SELECT generate_series(1, 1000) AS x");
+    fleet.replica(1, 0).sql("SELECT pg_wal_replay_pause()").unwrap();
+    fleet.sql(1, "CREATE SCHEMA busy; CREATE TABLE busy.t AS SELECT generate_series(1, 1000) AS x");
     let held = fleet.tool("migrate", [&WAVES[..], &gate].concat()).run().code_is(1);
     let message = held.line("s1")["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("replica is more than 200ms behind"), "{}", held.transcript());
     assert!(is_done(&fleet, 0) && !is_done(&fleet, 1));
 
-    fleet.replica(1, 0).psql("SELECT pg_wal_replay_resume()").unwrap();
+    fleet.replica(1, 0).sql("SELECT pg_wal_replay_resume()").unwrap();
     let gate = ["--max-lag", "10s", "--gate-wait", "60s"];
     fleet.tool("migrate", [&WAVES[..], &gate].concat()).run().ok();
     assert!(is_done(&fleet, 1));
@@ -74,7 +74,7 @@ fn a_replica_that_is_gone_holds_a_wave_back() {
     let replica = &mut fleet.shards[1].nodes[1].server;
     replica.stop(flotilla_native::postgres::Shutdown::Immediate).unwrap();
     let streaming = "SELECT count(*) FROM pg_stat_replication";
-    until("the replica still streams", || (fleet.psql(1, streaming) == "0").then_some(()));
+    until("the replica still streams", || (fleet.sql(1, streaming) == "0").then_some(()));
     let gate = ["--max-lag", "10s", "--gate-wait", "0"];
     let held = fleet.tool("migrate", [&WAVES[..], &gate].concat()).run().code_is(1);
     let message = held.line("s1")["error"]["message"].as_str().unwrap().to_owned();
@@ -95,7 +95,7 @@ fn queries_that_are_not_true_stop_what_is_behind() {
     ];
     let fleet = fleet(&[TABLE]);
     for (sql, message) in cases {
-        fleet.psql(0, "DROP TABLE IF EXISTS a, flyway_schema_history");
+        fleet.sql(0, "DROP TABLE IF EXISTS a, flyway_schema_history");
         fleet.file("checks.sql", sql);
         let stopped = fleet.tool("migrate", [&WAVES[..], &["--verify", "checks.sql"]].concat()).run();
         assert_eq!(stopped.code(), Some(1), "{}", stopped.transcript());
@@ -103,7 +103,7 @@ fn queries_that_are_not_true_stop_what_is_behind() {
         assert_eq!(line["status"], "skipped", "{}", stopped.transcript());
         assert!(line["error"]["message"].as_str().unwrap().contains(message), "{sql}: {}", stopped.transcript());
         assert!(is_done(&fleet, 0) && !is_done(&fleet, 1));
-        assert_eq!(fleet.psql(0, "SELECT count(*) FROM a"), "0");
+        assert_eq!(fleet.sql(0, "SELECT count(*) FROM a"), "0");
     }
 }
 

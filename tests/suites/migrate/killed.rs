@@ -38,13 +38,13 @@ const FAILPOINTS: &[(&str, u32)] = &[
 
 /// What a run leaves: the tables' shape and content, the history, the ledger.
 fn end(fleet: &Fleet, shard: usize) -> String {
-    let content = fleet.psql(shard, "SELECT sum(x), sum(y), count(*) FROM t");
-    let indexes = fleet.psql(
+    let content = fleet.sql(shard, "SELECT sum(x), sum(y), count(*) FROM t");
+    let indexes = fleet.sql(
         shard,
         "SELECT string_agg(c.relname || i.indisvalid, ',' ORDER BY c.relname) FROM pg_index i \
          JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relnamespace = 'public'::regnamespace",
     );
-    let inherits = fleet.psql(shard, "SELECT count(*) FROM pg_inherits");
+    let inherits = fleet.sql(shard, "SELECT count(*) FROM pg_inherits");
     format!("{content}\n{indexes}\n{inherits}\n{}\n{}", history(fleet, shard), ledger(fleet, shard))
 }
 
@@ -67,10 +67,10 @@ fn a_killed_apply_is_completed_by_the_next() {
 
 /// The second shard as it was before the first run.
 fn reset(fleet: &Fleet) {
-    fleet.psql(1, "DROP TABLE IF EXISTS flyway_schema_history, t, p, p1 CASCADE");
-    fleet.psql(1, "ALTER TABLE flotilla.ledger DISABLE TRIGGER keep_ledger");
-    fleet.psql(1, "DELETE FROM flotilla.ledger WHERE tool = 'migrate'");
-    fleet.psql(1, "ALTER TABLE flotilla.ledger ENABLE TRIGGER keep_ledger");
+    fleet.sql(1, "DROP TABLE IF EXISTS flyway_schema_history, t, p, p1 CASCADE");
+    fleet.sql(1, "ALTER TABLE flotilla.ledger DISABLE TRIGGER keep_ledger");
+    fleet.sql(1, "DELETE FROM flotilla.ledger WHERE tool = 'migrate'");
+    fleet.sql(1, "ALTER TABLE flotilla.ledger ENABLE TRIGGER keep_ledger");
 }
 
 #[test]
@@ -80,12 +80,12 @@ fn an_invalid_index_is_dropped_and_built_again() {
     super::write(&fleet, &[("V2__i.sql", "CREATE UNIQUE INDEX CONCURRENTLY t_x ON t (x);")]);
     super::write(&fleet, &[("V1__t.sql", "CREATE TABLE t (x int, y int);\nINSERT INTO t VALUES (1, 1), (1, 2);")]);
     fleet.tool("migrate", ["apply", "-t", "s0"]).run().code_is(1);
-    assert_eq!(fleet.psql(0, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), "1");
-    fleet.psql(0, "DELETE FROM t WHERE y = 2");
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), "1");
+    fleet.sql(0, "DELETE FROM t WHERE y = 2");
     let outcome = fleet.tool("migrate", ["apply", "-t", "s0"]).run().ok();
     assert_eq!(outcome.lines()[0]["applied"][0]["resumed"], true, "{}", outcome.transcript());
-    assert_eq!(fleet.psql(0, "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_x'::regclass"), "t");
-    assert_eq!(fleet.psql(0, "SELECT bool_and(success) FROM flyway_schema_history"), "t");
+    assert_eq!(fleet.sql(0, "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_x'::regclass"), "t");
+    assert_eq!(fleet.sql(0, "SELECT bool_and(success) FROM flyway_schema_history"), "t");
 }
 
 #[test]
@@ -97,5 +97,5 @@ fn a_script_that_changed_after_it_was_begun_is_not_resumed() {
     assert!(outcome.stdout.contains("its script has changed since"), "{}", outcome.transcript());
     fleet.tool("migrate", ["repair", "-t", "s0"]).run().ok();
     fleet.tool("migrate", ["apply", "-t", "s0"]).run().ok();
-    assert_eq!(fleet.psql(0, "SELECT to_regclass('other') IS NOT NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regclass('other') IS NOT NULL"), "t");
 }

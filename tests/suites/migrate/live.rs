@@ -128,12 +128,12 @@ fn based() -> Fleet {
     let fleet = Fleet::new().shards(1).init().start();
     fleet.file("base/V1__base.sql", BASE);
     fleet.tool("migrate", ["apply", "--all", "--dir", "base"]).run().ok();
-    fleet.psql(0, "CREATE SCHEMA flotilla_elsewhere; GRANT ALL ON SCHEMA flotilla_elsewhere TO owner");
-    fleet.psql(
+    fleet.sql(0, "CREATE SCHEMA flotilla_elsewhere; GRANT ALL ON SCHEMA flotilla_elsewhere TO owner");
+    fleet.sql(
         0,
         "INSERT INTO users (user_id, name, age, code) SELECT n, 'name ' || n, n, n FROM generate_series(1, 100) n",
     );
-    fleet.psql(0, "INSERT INTO orders SELECT n, n FROM generate_series(1, 100) n");
+    fleet.sql(0, "INSERT INTO orders SELECT n, n FROM generate_series(1, 100) n");
     fleet
 }
 
@@ -169,7 +169,7 @@ fn observed(fleet: &Fleet, sql: &str) -> Result<(Locks, Vec<String>), String> {
          ROLLBACK"
     );
     let (mut locks, mut files) = (Locks::new(), Vec::new());
-    let seen = fleet.primary(0).psql_in("app", &script).map_err(|e| format!("{sql}: {}", e.text("psql")))?;
+    let seen = fleet.primary(0).sql_in("app", &script).map_err(|e| format!("{sql}: {}", e.text("sql")))?;
     for line in seen.lines() {
         match line.split(' ').collect::<Vec<_>>().as_slice() {
             ["lock", table, mode] => drop(locks.insert((*table).to_owned(), (*mode).to_owned())),
@@ -228,12 +228,12 @@ fn locks_outside_of_transactions_are_foreseen_too() {
         let (ours, _) = foreseen(&fleet, sql);
         let blocker = Blocker::hold(server, "app", table, "SHARE UPDATE EXCLUSIVE");
         thread::scope(|scope| {
-            let running = scope.spawn(|| fleet.psql(0, sql));
+            let running = scope.spawn(|| fleet.sql(0, sql));
             let wanted = format!(
                 "SELECT mode FROM pg_locks WHERE relation = '{table}'::regclass AND NOT granted AND pid <> pg_backend_pid()"
             );
             let mode = until("the statement waits", || {
-                let mode = fleet.psql(0, &wanted);
+                let mode = fleet.sql(0, &wanted);
                 (!mode.is_empty()).then_some(mode)
             });
             assert_eq!(ours.get(*table), Some(&mode), "{sql}");
@@ -246,13 +246,13 @@ fn locks_outside_of_transactions_are_foreseen_too() {
 #[test]
 fn a_lock_that_blocks_traffic_for_long_is_a_finding() {
     let fleet = based();
-    fleet.psql(
+    fleet.sql(
         0,
         "INSERT INTO users (user_id, name, age) SELECT n, repeat('x', 200), n FROM generate_series(101, 20000) n",
     );
     let stats = "SELECT n_tup_ins > 20 FROM pg_stat_user_tables WHERE relname = 'users'";
-    until("the server has counted", || (fleet.psql(0, stats) == "t").then_some(()));
-    fleet.psql(0, "ANALYZE users");
+    until("the server has counted", || (fleet.sql(0, stats) == "t").then_some(()));
+    fleet.sql(0, "ANALYZE users");
     let before = fleet.state();
     fleet.file(
         "base/V2__type.sql",
@@ -269,7 +269,7 @@ fn a_lock_that_blocks_traffic_for_long_is_a_finding() {
         (&"access_exclusive".into(), &"rewrite".into(), &2.into())
     );
     let size = "SELECT pg_total_relation_size('users')";
-    assert_eq!(users["bytes"].to_string(), fleet.psql(0, size));
+    assert_eq!(users["bytes"].to_string(), fleet.sql(0, size));
     assert_eq!(users["estimated_ms"].as_u64(), users["bytes"].as_u64().map(|bytes| bytes / 1000));
     assert_eq!(users["rows"], 20000);
     // The first statement takes no time, but its lock is held until the second is done.

@@ -17,7 +17,7 @@ fn behind_a_long_reader_it_tries_again_until_the_reader_ends() {
         // Queries that come after it wait behind it for its lock_timeout, then go on: none is refused.
         let traffic = scope.spawn(|| {
             for _ in 0..20 {
-                fleet.psql(0, "SET statement_timeout = '5s'; SELECT count(*) FROM t");
+                fleet.sql(0, "SET statement_timeout = '5s'; SELECT count(*) FROM t");
             }
         });
         traffic.join().expect("no query waited for long");
@@ -26,10 +26,7 @@ fn behind_a_long_reader_it_tries_again_until_the_reader_ends() {
     drop(reader);
     let outcome = run.finish().ok();
     assert!(outcome.lines()[0]["applied"][0]["retries"].as_u64().unwrap() > 0, "{}", outcome.transcript());
-    assert_eq!(
-        fleet.psql(0, "SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'y'"),
-        "1"
-    );
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'y'"), "1");
 }
 
 #[test]

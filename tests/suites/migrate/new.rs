@@ -265,9 +265,9 @@ fn every_pattern_is_clean_runs_and_can_be_taken_back() {
     fleet.file("migrations/V1__base.sql", BASE);
     fleet.file("migrations/U1__base.sql", BACK);
     fleet.tool("migrate", ["apply", "--all"]).run().ok();
-    fleet.psql(0, "INSERT INTO users (user_id, name, age, nick) SELECT n, 'name ' || n, (n * 2)::text, 'nick ' || n FROM generate_series(1, 7) n");
-    fleet.psql(0, "INSERT INTO notes SELECT 1 + n % 7, n, 'body ' || n FROM generate_series(1, 7) n");
-    fleet.psql(0, "INSERT INTO events SELECT 1 + n % 7, n, '2026-01-20', 'kind' FROM generate_series(1, 7) n");
+    fleet.sql(0, "INSERT INTO users (user_id, name, age, nick) SELECT n, 'name ' || n, (n * 2)::text, 'nick ' || n FROM generate_series(1, 7) n");
+    fleet.sql(0, "INSERT INTO notes SELECT 1 + n % 7, n, 'body ' || n FROM generate_series(1, 7) n");
+    fleet.sql(0, "INSERT INTO events SELECT 1 + n % 7, n, '2026-01-20', 'kind' FROM generate_series(1, 7) n");
     for (sample, exact) in SAMPLES {
         let before = schema(&fleet);
         let written = new(&fleet, sample).ok();
@@ -297,8 +297,8 @@ fn every_pattern_is_clean_runs_and_can_be_taken_back() {
     }
     fleet.tool("migrate", ["validate"]).run().ok();
     let rows = "SELECT string_agg(concat_ws(',', user_id, full_name, age, nick), ';' ORDER BY user_id) FROM users";
-    assert_eq!(fleet.psql(0, &rows.replace("full_name, ", "")).split(';').next(), Some("1,2,NICK 1"));
-    assert_eq!(fleet.psql(0, "SELECT count(*), count(token), count(DISTINCT token) FROM notes"), "7|7|7");
+    assert_eq!(fleet.sql(0, &rows.replace("full_name, ", "")).split(';').next(), Some("1,2,NICK 1"));
+    assert_eq!(fleet.sql(0, "SELECT count(*), count(token), count(DISTINCT token) FROM notes"), "7|7|7");
 }
 
 #[track_caller]
@@ -311,7 +311,7 @@ fn same(is: &str, was: &str, when: &str) {
 
 /// What psql would show of the schema, without the order of columns.
 fn schema(fleet: &Fleet) -> String {
-    let dump = fleet.primary(0).psql_in(
+    let dump = fleet.primary(0).sql_in(
         "app",
         "SELECT string_agg(d, E'\\n' ORDER BY d) FROM (
            SELECT format('%s.%s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull,
@@ -331,7 +331,7 @@ fn schema(fleet: &Fleet) -> String {
            UNION ALL SELECT format('%s is %s %s', relation, kind, key_column) FROM flotilla.tables JOIN pg_class ON oid = relation
          ) AS s (d)",
     );
-    dump.unwrap_or_else(|e| panic!("{}", e.text("psql")))
+    dump.unwrap_or_else(|e| panic!("{}", e.text("sql")))
 }
 
 /// A client writes while columns are changed: whichever of both it knows, no value is lost.
@@ -340,20 +340,17 @@ fn old_and_new_clients_see_the_same_values() {
     let fleet = Fleet::new().shards(1).init().start();
     fleet.file("migrations/V1__base.sql", BASE);
     fleet.tool("migrate", ["apply", "--all"]).run().ok();
-    fleet.psql(0, "INSERT INTO users (user_id, name, age) VALUES (1, 'one', '007'), (2, 'two', NULL)");
+    fleet.sql(0, "INSERT INTO users (user_id, name, age) VALUES (1, 'one', '007'), (2, 'two', NULL)");
     new(&fleet, &["change-type", "table=users", "column=age", "type=integer"]).ok();
     new(&fleet, &["rename-column", "table=users", "column=name", "to=full_name"]).ok();
     fleet.tool("migrate", ["apply", "--all"]).run().ok();
     let rows =
         "SELECT string_agg(concat_ws(',', user_id, name, full_name, age, age_new), ' ' ORDER BY user_id) FROM users";
-    assert_eq!(fleet.psql(0, rows), "1,one,one,007,7 2,two,two", "filling changes no old value");
-    fleet.psql(0, "INSERT INTO users (user_id, name, age) VALUES (3, 'three', '3')");
-    fleet.psql(0, "INSERT INTO users (user_id, full_name, age_new) VALUES (4, 'four', 4)");
-    fleet.psql(0, "INSERT INTO users (user_id) VALUES (5)");
-    fleet.psql(0, "UPDATE users SET name = 'eins', age = '1' WHERE user_id = 1");
-    fleet.psql(0, "UPDATE users SET full_name = 'zwei', age_new = 2 WHERE user_id = 2");
-    assert_eq!(
-        fleet.psql(0, rows),
-        "1,eins,eins,1,1 2,zwei,zwei,2,2 3,three,three,3,3 4,four,four,4,4 5,nobody,nobody"
-    );
+    assert_eq!(fleet.sql(0, rows), "1,one,one,007,7 2,two,two", "filling changes no old value");
+    fleet.sql(0, "INSERT INTO users (user_id, name, age) VALUES (3, 'three', '3')");
+    fleet.sql(0, "INSERT INTO users (user_id, full_name, age_new) VALUES (4, 'four', 4)");
+    fleet.sql(0, "INSERT INTO users (user_id) VALUES (5)");
+    fleet.sql(0, "UPDATE users SET name = 'eins', age = '1' WHERE user_id = 1");
+    fleet.sql(0, "UPDATE users SET full_name = 'zwei', age_new = 2 WHERE user_id = 2");
+    assert_eq!(fleet.sql(0, rows), "1,eins,eins,1,1 2,zwei,zwei,2,2 3,three,three,3,3 4,four,four,4,4 5,nobody,nobody");
 }

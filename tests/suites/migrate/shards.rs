@@ -25,10 +25,10 @@ fn validate_names_the_object_that_differs() {
     let fleet = fleet(&[("V1__a.sql", "CREATE TABLE a (x int PRIMARY KEY, y text);")]);
     fleet.tool("migrate", ["apply", "--all"]).run().ok();
     // What a drill makes is nobody's migration.
-    fleet.psql(0, "CREATE SCHEMA flotilla_drill; CREATE TABLE flotilla_drill.writes (n int)");
+    fleet.sql(0, "CREATE SCHEMA flotilla_drill; CREATE TABLE flotilla_drill.writes (n int)");
     fleet.tool("migrate", ["validate"]).run().ok();
-    fleet.psql(1, "ALTER TABLE a ALTER COLUMN y TYPE varchar(10)");
-    fleet.psql(1, "SET ROLE owner; CREATE INDEX a_y ON a (y)");
+    fleet.sql(1, "ALTER TABLE a ALTER COLUMN y TYPE varchar(10)");
+    fleet.sql(1, "SET ROLE owner; CREATE INDEX a_y ON a (y)");
     let outcome = fleet.tool("migrate", ["validate"]).run().code_is(1);
     let found: Vec<_> = outcome.lines().iter().filter_map(|line| line["object"].as_str().map(str::to_owned)).collect();
     assert_eq!(found, ["public.a.y", "public.a.a_y"], "{}", outcome.transcript());
@@ -37,7 +37,7 @@ fn validate_names_the_object_that_differs() {
 #[test]
 fn a_wave_that_fails_stops_those_behind_it_and_the_rest_is_done_next_time() {
     let fleet = fleet(&[("V1__a.sql", "CREATE TABLE a (x int);")]);
-    fleet.psql(0, "CREATE SCHEMA owned; CREATE TABLE owned.blocker (x int)");
+    fleet.sql(0, "CREATE SCHEMA owned; CREATE TABLE owned.blocker (x int)");
     fleet.file("true.sql", "SELECT count(*) = 0 FROM a;");
     fleet.file("false.sql", "SELECT count(*) = 1 FROM a;");
     let waves = ["apply", "--all", "--waves", "1,100%", "--verify"];
@@ -50,7 +50,7 @@ fn a_wave_that_fails_stops_those_behind_it_and_the_rest_is_done_next_time() {
         "{}",
         stopped.transcript()
     );
-    assert_eq!(fleet.psql(1, "SELECT to_regclass('a') IS NULL"), "t");
+    assert_eq!(fleet.sql(1, "SELECT to_regclass('a') IS NULL"), "t");
     let rest = fleet.tool("migrate", [&waves[..], &["true.sql"]].concat()).run().ok();
     let changed: Vec<_> =
         rest.lines().iter().filter(|line| line["changed"] == true).map(|line| line["target"].clone()).collect();
@@ -78,11 +78,11 @@ fn what_a_script_makes_of_the_shards_name_is_no_difference() {
     let function = "CREATE OR REPLACE FUNCTION here() RETURNS text LANGUAGE sql AS $$ SELECT '${flotilla:shard}' $$;";
     let fleet = fleet(&[("R__here.sql", function)]);
     fleet.tool("migrate", ["apply", "--all"]).run().ok();
-    assert_eq!((fleet.psql(0, "SELECT here()").as_str(), fleet.psql(1, "SELECT here()").as_str()), ("s0", "s1"));
+    assert_eq!((fleet.sql(0, "SELECT here()").as_str(), fleet.sql(1, "SELECT here()").as_str()), ("s0", "s1"));
     let outcome = fleet.tool("migrate", ["validate"]).run().ok();
     let lines = outcome.lines();
     assert_eq!(lines[0]["fingerprint"], lines[1]["fingerprint"], "{}", outcome.transcript());
-    fleet.psql(1, "CREATE OR REPLACE FUNCTION here() RETURNS text LANGUAGE sql AS $$ SELECT 'elsewhere' $$");
+    fleet.sql(1, "CREATE OR REPLACE FUNCTION here() RETURNS text LANGUAGE sql AS $$ SELECT 'elsewhere' $$");
     let outcome = fleet.tool("migrate", ["validate"]).run().code_is(1);
     let found: Vec<_> = outcome.lines().iter().filter_map(|line| line["object"].as_str().map(str::to_owned)).collect();
     assert_eq!(found, ["public.here()"], "{}", outcome.transcript());
@@ -112,7 +112,7 @@ fn a_run_in_waves_goes_on_with_exactly_the_shards_that_are_left() {
     let fleet = Fleet::new().shards(6).init().start();
     write(&fleet, &[("V1__a.sql", "CREATE TABLE base.a (x int);")]);
     for shard in [0, 1, 3, 4, 5] {
-        fleet.psql(shard, "CREATE SCHEMA base AUTHORIZATION owner");
+        fleet.sql(shard, "CREATE SCHEMA base AUTHORIZATION owner");
     }
     let waves = ["apply", "--all", "--waves", "1,50%,100%"];
     let by_status = |outcome: &flotilla_tests::Outcome| {
@@ -134,7 +134,7 @@ fn a_run_in_waves_goes_on_with_exactly_the_shards_that_are_left() {
     let rest = fleet.tool("migrate", [&waves[..], &["--max-failed", "1"]].concat()).run().code_is(1);
     let ends = ["s0 ok false", "s1 ok false", "s2 error false", "s3 ok true", "s4 ok true", "s5 ok true"];
     assert_eq!(by_status(&rest), ends, "{}", rest.transcript());
-    fleet.psql(2, "CREATE SCHEMA base AUTHORIZATION owner");
+    fleet.sql(2, "CREATE SCHEMA base AUTHORIZATION owner");
     let last = fleet.tool("migrate", waves).run().ok();
     let ends = ["s0 ok false", "s1 ok false", "s2 ok true", "s3 ok false", "s4 ok false", "s5 ok false"];
     assert_eq!(by_status(&last), ends, "{}", last.transcript());

@@ -20,12 +20,12 @@ fn a_version_is_taken_back_and_applied_again() {
     );
     for _ in 0..2 {
         fleet.tool("migrate", ["undo", "--all", "--yes"]).run().ok();
-        assert_eq!(fleet.psql(1, "SELECT to_regclass('i') IS NULL"), "t");
+        assert_eq!(fleet.sql(1, "SELECT to_regclass('i') IS NULL"), "t");
         fleet.tool("migrate", ["undo", "--all", "--yes"]).run().ok();
-        assert_eq!(fleet.psql(1, "SELECT to_regclass('a') IS NULL"), "t");
+        assert_eq!(fleet.sql(1, "SELECT to_regclass('a') IS NULL"), "t");
         fleet.tool("migrate", ["undo", "--all", "--yes"]).run().ok();
         fleet.tool("migrate", ["apply", "--all"]).run().ok();
-        assert_eq!(fleet.psql(1, "SELECT to_regclass('i') IS NOT NULL"), "t");
+        assert_eq!(fleet.sql(1, "SELECT to_regclass('i') IS NOT NULL"), "t");
     }
     fleet.tool("migrate", ["validate"]).run().ok();
     let rows = history(&fleet, 0);
@@ -44,7 +44,7 @@ fn without_every_script_nothing_is_taken_back() {
     fleet.tool("migrate", ["undo", "--all", "--to", "0", "--yes"]).run().code_is(3);
     assert_eq!(history(&fleet, 0), before);
     fleet.tool("migrate", ["undo", "--all", "--to", "7", "--yes"]).run().code_is(1);
-    assert_eq!(fleet.psql(0, "SELECT to_regclass('b') IS NOT NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regclass('b') IS NOT NULL"), "t");
 }
 
 /// A run that finishes what another has begun does what it was asked for besides.
@@ -65,7 +65,7 @@ fn a_killed_undo_to_a_version_is_completed_by_the_next() {
     let second = fleet.tool("migrate", [&undo[..], &["--lock-wait", "10s"]].concat()).run().ok();
     let line = &second.lines()[0];
     assert_eq!((&line["undone"], &line["to_version"]), (&serde_json::json!(["2", "1"]), &serde_json::Value::Null));
-    assert_eq!(fleet.psql(0, "SELECT to_regclass('a') IS NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regclass('a') IS NULL"), "t");
     fleet.tool("migrate", undo).run().ok();
 }
 
@@ -82,5 +82,5 @@ fn a_killed_undo_is_all_that_the_next_undoes() {
     fleet.tool("migrate", undo).env("FLOTILLA_FAILPOINT", "migrate.intended").run();
     let second = fleet.tool("migrate", undo).run().ok();
     assert_eq!(second.lines()[0]["undone"], serde_json::json!(["2"]), "{}", second.transcript());
-    assert_eq!(fleet.psql(0, "SELECT to_regclass('a') IS NOT NULL AND to_regclass('i') IS NULL"), "t");
+    assert_eq!(fleet.sql(0, "SELECT to_regclass('a') IS NOT NULL AND to_regclass('i') IS NULL"), "t");
 }

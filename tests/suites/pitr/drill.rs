@@ -45,9 +45,9 @@ fn drills_prove_what_they_restored_and_each_names_the_one_before() {
 fn a_drill_finds_a_damaged_page() {
     let fleet = archived(1, 0);
     table(&fleet, 0);
-    fleet.psql(0, "CREATE TABLE damaged AS SELECT generate_series(1, 20000) AS n");
-    fleet.psql(0, "CHECKPOINT");
-    let file = fleet.primary(0).data().join(fleet.psql(0, "SELECT pg_relation_filepath('damaged')"));
+    fleet.sql(0, "CREATE TABLE damaged AS SELECT generate_series(1, 20000) AS n");
+    fleet.sql(0, "CHECKPOINT");
+    let file = fleet.primary(0).data().join(fleet.sql(0, "SELECT pg_relation_filepath('damaged')"));
     let mut bytes = fs::read(&file).unwrap();
     // Damage to the page's own LSN, which runs ahead of the server's now: PostgreSQL's base backup takes
     // such a page for one that was written since it began, doesn't look at its sum, and lets it pass.

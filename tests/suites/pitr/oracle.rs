@@ -41,7 +41,7 @@ struct Row {
 fn truth(fleet: &Fleet) -> BTreeMap<u64, Row> {
     let sql = "SELECT n || ' ' || xmin || ' ' || \
                (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint FROM marks";
-    let rows = fleet.psql(0, sql);
+    let rows = fleet.sql(0, sql);
     let row = |line: &str| {
         let numbers: Vec<i64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
         let at = DateTime::from_timestamp_micros(numbers[2]).unwrap();
@@ -53,7 +53,7 @@ fn truth(fleet: &Fleet) -> BTreeMap<u64, Row> {
 #[test]
 fn restored_rows_are_exactly_those_committed_by_then() {
     let fleet = archived(1, 0);
-    fleet.psql(0, "CREATE TABLE marks (n bigserial PRIMARY KEY, note text)");
+    fleet.sql(0, "CREATE TABLE marks (n bigserial PRIMARY KEY, note text)");
     load(&fleet, 50);
     back_up(&fleet, 0);
     load(&fleet, 250);

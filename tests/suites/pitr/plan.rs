@@ -12,8 +12,8 @@ fn a_time_becomes_the_record_before_which_recovery_stops() {
     table(&fleet, 0);
     back_up(&fleet, 0);
     let times: Vec<String> = (0..6).map(|n| mark(&fleet, 0, n)).collect();
-    let xid = fleet.psql(0, "SELECT xmin FROM marks WHERE n = 3");
-    fleet.psql(0, "SELECT pg_create_restore_point('here')");
+    let xid = fleet.sql(0, "SELECT xmin FROM marks WHERE n = 3");
+    fleet.sql(0, "SELECT pg_create_restore_point('here')");
     switch(&fleet, 0);
     let at = |args: &[&str]| line(&pitr(&fleet, [&["plan"], args].concat()).ok(), PLAN, "s0");
     let third = at(&["--to", &times[3]]);
@@ -100,7 +100,7 @@ fn a_plan_looks_for_every_part_that_a_restore_would_read() {
     // By our engine, which keeps the sizes of what it wrote.
     fleet.archived(0);
     fleet.as_operator("walg-wrap", ["push", "-t", "s0"]).run().ok();
-    fleet.psql(0, "UPDATE marks SET note = 'x'");
+    fleet.sql(0, "UPDATE marks SET note = 'x'");
     fleet.as_operator("walg-wrap", ["push", "-t", "s0", "--type", "delta"]).run().ok();
     mark(&fleet, 0, 1);
     switch(&fleet, 0);

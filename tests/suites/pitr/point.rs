@@ -16,15 +16,15 @@ const POINT: &str = "pitr.point/1";
 fn fleet() -> Fleet {
     let fleet = archived(2, 0);
     for shard in 0..2 {
-        fleet.psql(shard, "SET ROLE owner; CREATE TABLE accounts (id bigint PRIMARY KEY, amount bigint)");
-        fleet.psql(shard, "INSERT INTO accounts SELECT n, 100 FROM generate_series(1, 10) AS n");
+        fleet.sql(shard, "SET ROLE owner; CREATE TABLE accounts (id bigint PRIMARY KEY, amount bigint)");
+        fleet.sql(shard, "INSERT INTO accounts SELECT n, 100 FROM generate_series(1, 10) AS n");
         back_up(&fleet, shard);
     }
     fleet
 }
 
 fn barriers(fleet: &Fleet, shard: usize) -> String {
-    fleet.psql(shard, "SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND relation = 'accounts'::regclass")
+    fleet.sql(shard, "SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND relation = 'accounts'::regclass")
 }
 
 /// A writer moves an amount from the first shard to the second, one after the other, so that only a point
@@ -36,8 +36,8 @@ fn all_shards_go_back_to_the_same_moment() {
     let outcome = thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::SeqCst) {
-                fleet.psql(0, "UPDATE accounts SET amount = amount - 1 WHERE id = 1");
-                fleet.psql(1, "UPDATE accounts SET amount = amount + 1 WHERE id = 1");
+                fleet.sql(0, "UPDATE accounts SET amount = amount - 1 WHERE id = 1");
+                fleet.sql(1, "UPDATE accounts SET amount = amount + 1 WHERE id = 1");
                 written.fetch_add(1, Ordering::SeqCst);
             }
         });
@@ -84,10 +84,10 @@ fn what_stands_in_the_way_is_named() {
     let primary = fleet.primary(0);
     thread::scope(|scope| {
         let busy = scope.spawn(|| {
-            let _ = primary.psql_in("app", "BEGIN; UPDATE accounts SET amount = 7 WHERE id = 2; SELECT pg_sleep(600)");
+            let _ = primary.sql_in("app", "BEGIN; UPDATE accounts SET amount = 7 WHERE id = 2; SELECT pg_sleep(600)");
         });
         let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%amount = 7%pg_sleep(600)' AND state = 'active' AND pid <> pg_backend_pid()";
-        until("somebody writes", || (fleet.psql(0, sleeping) == "1").then_some(()));
+        until("somebody writes", || (fleet.sql(0, sleeping) == "1").then_some(()));
         let args = ["point", "never", "--all", "--pause-limit", "1500ms", "--retry-for", "1s"];
         let outcome = pitr(&fleet, args).code_is(1).no_lines();
         let outcome = outcome.says("the barrier on shard \"s0\" was not up within 1.5s: blocked by process");
@@ -95,12 +95,12 @@ fn what_stands_in_the_way_is_named() {
         for shard in 0..2 {
             assert_eq!(barriers(&fleet, shard), "0");
         }
-        fleet.psql(0, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%amount = 7%pg_sleep(600)' AND pid <> pg_backend_pid()");
+        fleet.sql(0, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%amount = 7%pg_sleep(600)' AND pid <> pg_backend_pid()");
         busy.join().unwrap();
     });
-    fleet.psql(1, "BEGIN; UPDATE accounts SET amount = 8 WHERE id = 3; PREPARE TRANSACTION 'half-done'");
+    fleet.sql(1, "BEGIN; UPDATE accounts SET amount = 8 WHERE id = 3; PREPARE TRANSACTION 'half-done'");
     pitr(&fleet, ["point", "never", "--all"]).code_is(3).no_lines().says("has prepared transactions: 'half-done'");
-    fleet.psql(1, "ROLLBACK PREPARED 'half-done'");
+    fleet.sql(1, "ROLLBACK PREPARED 'half-done'");
     pitr(&fleet, ["point", "never", "-t", "s0"]).code_is(2).no_lines().says("shards s1 are left out");
     pitr(&fleet, ["point", "000000010000000000000042", "--all"]).code_is(2).no_lines().says("name of a WAL segment");
     pitr(&fleet, ["point", "never", "--all"]).ok();
@@ -117,7 +117,7 @@ fn killed_at_any_step_nothing_stays_paused_and_another_name_works() {
         let began = Instant::now();
         for shard in 0..2 {
             until("nothing is paused", || (barriers(&fleet, shard) == "0").then_some(()));
-            fleet.psql(shard, "SET lock_timeout = '1s'; UPDATE accounts SET amount = amount WHERE id = 1");
+            fleet.sql(shard, "SET lock_timeout = '1s'; UPDATE accounts SET amount = amount WHERE id = 1");
         }
         assert!(began.elapsed() < Duration::from_secs(10), "{step}: {:?}", began.elapsed());
         // What isn't noted everywhere can be gone back to by none.

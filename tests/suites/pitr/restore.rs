@@ -83,21 +83,21 @@ fn rows(copy: &Copy) -> String {
 fn a_shard_comes_back_as_it_was_and_reaches_nothing_outside() {
     let fleet = archived(1, 0);
     table(&fleet, 0);
-    fleet.psql(
+    fleet.sql(
         0,
         "SET ROLE owner; CREATE TABLE notes (user_id bigint PRIMARY KEY); SELECT flotilla.protect('notes', 'user_id')",
     );
-    fleet.psql(0, "CREATE SUBSCRIPTION pulls CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false)");
-    fleet.psql(0, "CREATE TABLE notes_before AS SELECT 1 AS one");
-    fleet.psql(0, LINKS);
-    fleet.psql(0, "BEGIN; INSERT INTO notes_before VALUES (2); PREPARE TRANSACTION 'open-then'");
+    fleet.sql(0, "CREATE SUBSCRIPTION pulls CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false)");
+    fleet.sql(0, "CREATE TABLE notes_before AS SELECT 1 AS one");
+    fleet.sql(0, LINKS);
+    fleet.sql(0, "BEGIN; INSERT INTO notes_before VALUES (2); PREPARE TRANSACTION 'open-then'");
     back_up(&fleet, 0);
     for n in 0..3 {
         mark(&fleet, 0, n);
     }
     let before = mark(&fleet, 0, 3);
     // The disaster.
-    fleet.psql(0, "DELETE FROM marks");
+    fleet.sql(0, "DELETE FROM marks");
     switch(&fleet, 0);
     let objects_before = objects(&fleet, 0, "wal_005");
     let into = destination(&fleet, "restored");
@@ -125,8 +125,8 @@ fn a_shard_comes_back_as_it_was_and_reaches_nothing_outside() {
     assert_eq!(copy.app("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical replication%'"), "0");
     let sockets = fs::read_to_string(into.join("s0/data/postmaster.pid")).unwrap();
     assert!(sockets.lines().any(|line| line == into.join("s0/socket").display().to_string()), "{sockets}");
-    assert!(!fleet.primary(0).psql_in("app", "SELECT count(*) FROM far").unwrap().is_empty(), "the original still can");
-    assert_eq!(fleet.psql(0, "SELECT count(*) FROM marks"), "0");
+    assert!(!fleet.primary(0).sql_in("app", "SELECT count(*) FROM far").unwrap().is_empty(), "the original still can");
+    assert_eq!(fleet.sql(0, "SELECT count(*) FROM marks"), "0");
     let setting = |name: &str| copy.app(&format!("SHOW {name}"));
     assert_eq!((setting("archive_mode").as_str(), setting("listen_addresses").as_str()), ("off", ""));
     assert_eq!((setting("primary_conninfo").as_str(), setting("restore_command").as_str()), ("", ""));
@@ -136,7 +136,7 @@ fn a_shard_comes_back_as_it_was_and_reaches_nothing_outside() {
     assert!(copy.ask("app", "INSERT INTO notes VALUES (1)").is_none(), "a fence lets through what isn't owned");
     assert_eq!(
         copy.app("SELECT system_identifier FROM pg_control_system()"),
-        fleet.psql(0, "SELECT system_identifier FROM pg_control_system()")
+        fleet.sql(0, "SELECT system_identifier FROM pg_control_system()")
     );
     assert!(restored["timeline"].as_u64() >= Some(2));
     assert_eq!(objects(&fleet, 0, "wal_005"), objects_before, "the copy has archived something");
@@ -152,12 +152,12 @@ fn every_kind_of_point_is_reached_and_tablespaces_lie_beneath() {
     let space = fleet.primary(0).folder().join("space");
     fs::create_dir(&space).unwrap();
     Account::server().unwrap().own(&space).unwrap();
-    fleet.psql(0, &format!("CREATE TABLESPACE space LOCATION '{}'", space.display()));
-    fleet.psql(0, "CREATE TABLE marks (n bigint PRIMARY KEY, note text) TABLESPACE space");
+    fleet.sql(0, &format!("CREATE TABLESPACE space LOCATION '{}'", space.display()));
+    fleet.sql(0, "CREATE TABLE marks (n bigint PRIMARY KEY, note text) TABLESPACE space");
     back_up(&fleet, 0);
     let times: Vec<String> = (0..5).map(|n| mark(&fleet, 0, n)).collect();
-    let xid = fleet.psql(0, "SELECT xmin FROM marks WHERE n = 2");
-    fleet.psql(0, "SELECT pg_create_restore_point('here')");
+    let xid = fleet.sql(0, "SELECT xmin FROM marks WHERE n = 2");
+    fleet.sql(0, "SELECT pg_create_restore_point('here')");
     mark(&fleet, 0, 5);
     switch(&fleet, 0);
     let lsn = line(&pitr(&fleet, ["plan", "--xid", &xid]).ok(), "pitr.plan/1", "s0")["stop_lsn"].clone();

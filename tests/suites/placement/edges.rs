@@ -145,7 +145,7 @@ async fn edge_keys_are_right_or_refused() {
             assert!(kind.parse_json(&value).is_err(), "{kind} {value} is taken");
         }
         let nothing = format!("SELECT flotilla.bucket(NULL::{kind}) IS NULL");
-        assert_eq!(fleet.psql(0, &nothing), "t", "{kind}: NULL has no bucket");
+        assert_eq!(fleet.sql(0, &nothing), "t", "{kind}: NULL has no bucket");
     }
 }
 
@@ -208,6 +208,6 @@ fn negative_keys_are_operands() {
     let fleet = Fleet::new().shards(1).init().start();
     let outcome = fleet.shardctl(["route", "--by", "key", "-1", "-9223372036854775808"]).run().ok();
     let buckets: Vec<_> = outcome.lines().iter().map(|line| line["bucket"].to_string()).collect();
-    let server = fleet.psql(0, "SELECT flotilla.bucket(-1), flotilla.bucket(-9223372036854775808)");
+    let server = fleet.sql(0, "SELECT flotilla.bucket(-1), flotilla.bucket(-9223372036854775808)");
     assert_eq!(buckets.join("|"), server, "{}", outcome.transcript());
 }

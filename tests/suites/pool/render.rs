@@ -80,5 +80,5 @@ fn pgdog_puts_rows_where_every_other_way_does() {
         query.replace("$1", "t.key"),
         keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     );
-    assert_eq!(fleet.psql(1, &sql), places.join(","));
+    assert_eq!(fleet.sql(1, &sql), places.join(","));
 }

@@ -7,7 +7,7 @@
 //! let template = Template::cached(&flotilla_native::places::cache()?, 0)?;
 //! let primary = Server::start(&template, Options::default())?;
 //! let replica = primary.replica(Options::default())?;
-//! primary.psql("create table t (x int)")?;
+//! primary.sql("create table t (x int)")?;
 //! println!("{}", replica.conninfo("postgres"));
 //! # Ok(()) }
 //! ```
@@ -19,6 +19,7 @@
 
 mod options;
 mod server;
+mod superuser;
 mod template;
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! One running test server.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +13,7 @@ use flotilla::{Code, Error, Result};
 use rustix::process::Signal;
 
 use super::options::{Listen, Options};
-use super::{SOCKET_PATH_LIMIT, Template, program, run};
+use super::{SOCKET_PATH_LIMIT, Template, program, run, superuser};
 use crate::account::Account;
 use crate::guard::{self, Guard, Process, Program};
 use crate::places;
@@ -164,19 +165,18 @@ impl Server {
 
     /// Makes a replica a primary and waits until it is one.
     pub fn promote(&self) -> Result<()> {
-        self.psql("select pg_promote(true, 60)").map(drop)
+        self.sql("select pg_promote(true, 60)").map(drop)
     }
 
-    /// Runs SQL as the superuser through psql; unaligned rows without header, one per line.
-    pub fn psql(&self, sql: &str) -> Result<String> {
-        self.psql_in("postgres", sql)
+    /// Runs SQL as the superuser, on a session of its own; unaligned rows without header, one per line, as
+    /// `psql -XAtqc` shows them.
+    pub fn sql(&self, sql: &str) -> Result<String> {
+        self.sql_in("postgres", sql)
     }
 
     /// Runs SQL as the superuser in another database.
-    pub fn psql_in(&self, dbname: &str, sql: &str) -> Result<String> {
-        let mut psql = Command::new(program("psql"));
-        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &self.conninfo(dbname), "-c", sql]);
-        run(self.account.run(psql.current_dir("/")), "psql").map(|rows| rows.trim_end().to_owned())
+    pub fn sql_in(&self, dbname: &str, sql: &str) -> Result<String> {
+        superuser::run(self.socket_folder(), self.port, dbname, sql)
     }
 
     /// How the superuser reaches a database, by the Unix socket and without a password.
@@ -272,7 +272,8 @@ impl Server {
             set(name, value);
         }
         self.write("server.conf", &text)?;
-        self.write("pg_hba.conf", &rules(&self.options.rules))
+        self.write("pg_hba.conf", &rules(&self.options.rules))?;
+        self.write("pg_ident.conf", &identities(&self.account, &Account::caller()?))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
@@ -293,8 +294,14 @@ impl Server {
     }
 }
 
+/// `pg_ident.conf`: who may be the superuser by the Unix socket.
+fn identities(server: &Account, caller: &Account) -> String {
+    let names = BTreeSet::from([server.name.as_str(), caller.name.as_str(), "root"]);
+    names.iter().fold(String::new(), |text, name| text + "harness " + name + " postgres\n")
+}
+
 /// `pg_hba.conf`: the superuser by who runs the tests, everyone else by password.
-pub(super) fn rules(first: &[String]) -> String {
+fn rules(first: &[String]) -> String {
     let mut text = first.join("\n");
     text.push_str(
         "\nlocal all postgres peer map=harness\n\

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use flotilla::{Code, Error, Result};
 
@@ -51,8 +52,7 @@ impl Template {
     /// tell apart, as the shards of a cluster, come from templates of different numbers.
     pub fn cached(cache: &Path, number: u8) -> Result<Self> {
         let account = Account::server()?;
-        let version = run(Command::new(program("postgres")).arg("--version"), "postgres --version")?;
-        let version = version.split_ascii_whitespace().nth(2).unwrap_or("unknown").to_owned();
+        let version = version()?;
         let templates = cache.join("templates");
         let folder = templates.join(format!("postgres-{version}-{}-{REVISION}.{number}", account.name));
         let template = Self { data: folder.join("data"), account };
@@ -89,17 +89,7 @@ impl Template {
         initdb.current_dir("/");
         run(self.account.run(&mut initdb), "initdb")?;
         self.write(&data.join("postgresql.conf"), SETTINGS)?;
-        self.write(&data.join("pg_hba.conf"), &super::server::rules(&[]))?;
-        self.write(&data.join("pg_ident.conf"), &self.identities()?)?;
         fs::rename(&half, folder).map_err(|source| failed(folder, source))
-    }
-
-    /// Who may be the superuser by the Unix socket: whoever runs the tests, root, and the server's account.
-    fn identities(&self) -> Result<String> {
-        let mut names = vec![self.account.name.clone(), Account::caller()?.name, "root".to_owned()];
-        names.sort();
-        names.dedup();
-        Ok(names.iter().fold(String::new(), |text, name| text + "harness " + name + " postgres\n"))
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<()> {
@@ -112,6 +102,17 @@ impl Template {
         let mut copy = Command::new("cp");
         run(copy.args(["-a", "--reflink=auto"]).arg(&self.data).arg(data), "copying the template").map(drop)
     }
+}
+
+/// The version of PostgreSQL that is installed, asked for once.
+fn version() -> Result<&'static str> {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    if let Some(known) = VERSION.get() {
+        return Ok(known);
+    }
+    let said = run(Command::new(program("postgres")).arg("--version"), "postgres --version")?;
+    let version = said.split_ascii_whitespace().nth(2).unwrap_or("unknown").to_owned();
+    Ok(VERSION.get_or_init(|| version))
 }
 
 fn failed(path: &Path, source: std::io::Error) -> Error {

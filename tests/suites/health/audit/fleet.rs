@@ -134,16 +134,16 @@ fn each_weakness_is_found_by_its_rule_and_no_other() {
     assert_eq!(before, BTreeSet::new(), "{}", outcome.transcript());
     assert!(outcome.lines().len() >= 30, "{}", outcome.transcript());
     for Weakness { on, off, rules } in BY_SQL {
-        on.iter().for_each(|sql| drop(fleet.psql(0, sql)));
+        on.iter().for_each(|sql| drop(fleet.sql(0, sql)));
         assert_eq!(changed(&before, &postgresql(&fleet).run()), expected(rules), "{on:?}");
-        off.iter().for_each(|sql| drop(fleet.psql(0, sql)));
+        off.iter().for_each(|sql| drop(fleet.sql(0, sql)));
     }
     for (name, value, rules) in BY_SETTING {
-        let was = fleet.psql(0, &format!("SHOW {name}"));
-        fleet.psql(0, &format!("ALTER SYSTEM SET {name} = '{value}'"));
+        let was = fleet.sql(0, &format!("SHOW {name}"));
+        fleet.sql(0, &format!("ALTER SYSTEM SET {name} = '{value}'"));
         reload(&fleet, name, |now| now != was);
         assert_eq!(changed(&before, &postgresql(&fleet).run()), expected(rules), "{name} = {value}");
-        fleet.psql(0, &format!("ALTER SYSTEM RESET {name}"));
+        fleet.sql(0, &format!("ALTER SYSTEM RESET {name}"));
         reload(&fleet, name, |now| now == was);
     }
     assert_eq!(found(&postgresql(&fleet).run().ok()), before, "it is safe again");
@@ -151,8 +151,8 @@ fn each_weakness_is_found_by_its_rule_and_no_other() {
 
 /// A session of its own sees what new ones get.
 fn reload(fleet: &Fleet, name: &str, is_taken: impl Fn(&str) -> bool) {
-    fleet.psql(0, "SELECT pg_reload_conf()");
-    until("the setting is taken", || is_taken(&fleet.psql(0, &format!("SHOW {name}"))).then_some(()));
+    fleet.sql(0, "SELECT pg_reload_conf()");
+    until("the setting is taken", || is_taken(&fleet.sql(0, &format!("SHOW {name}"))).then_some(()));
 }
 
 #[test]
@@ -172,9 +172,9 @@ fn each_careless_line_of_pg_hba_conf_is_found() {
 /// The file as it is now, read by the server; one that is broken is told of in its log.
 fn write_hba(fleet: &Fleet, text: &str) {
     fs::write(fleet.primary(0).data().join("pg_hba.conf"), text).unwrap();
-    let before = fleet.psql(0, "SELECT pg_conf_load_time()");
-    fleet.psql(0, "SELECT pg_reload_conf()");
-    until("the file is read", || (fleet.psql(0, "SELECT pg_conf_load_time()") != before).then_some(()));
+    let before = fleet.sql(0, "SELECT pg_conf_load_time()");
+    fleet.sql(0, "SELECT pg_reload_conf()");
+    until("the file is read", || (fleet.sql(0, "SELECT pg_conf_load_time()") != before).then_some(()));
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn what_takes_a_restart_is_found() {
     server.stop(Shutdown::Fast).unwrap();
     checksums(&server.data(), "--enable");
     server.launch().unwrap();
-    fleet.psql(0, "SELECT pg_create_physical_replication_slot('left_behind')");
+    fleet.sql(0, "SELECT pg_create_physical_replication_slot('left_behind')");
     assert_eq!(found(&postgresql(&fleet).run().ok()), expected(&["postgresql-slot-limit"]), "a warning");
     postgresql(&fleet).args(["--fail-on", "warn"]).run().code_is(1);
 }
@@ -240,8 +240,8 @@ fn without_tls_both_what_is_sent_and_who_asks_for_it_are_found() {
     drop(session);
     // The server hasn't noticed yet.
     let others = "FROM pg_stat_activity WHERE client_addr IS NOT NULL";
-    fleet.psql(0, &format!("SELECT pg_terminate_backend(pid) {others}"));
-    until("the session is gone", || (fleet.psql(0, &format!("SELECT count(*) {others}")) == "0").then_some(()));
+    fleet.sql(0, &format!("SELECT pg_terminate_backend(pid) {others}"));
+    until("the session is gone", || (fleet.sql(0, &format!("SELECT count(*) {others}")) == "0").then_some(()));
     write_hba(&fleet, &format!("hostssl app app all scram-sha-256\n{good}"));
     assert_eq!(changed(&before, &postgresql(&fleet).run()), BTreeSet::new(), "one database, one role");
     write_hba(&fleet, &format!("hostssl all app all scram-sha-256\n{good}"));
@@ -252,7 +252,7 @@ fn without_tls_both_what_is_sent_and_who_asks_for_it_are_found() {
 #[test]
 fn a_server_that_has_lost_its_tls_is_found_by_what_strangers_get() {
     let fleet = Fleet::new().shards(1).tls(Identity::valid()).init().start();
-    fleet.psql(0, "ALTER SYSTEM SET ssl = off");
+    fleet.sql(0, "ALTER SYSTEM SET ssl = off");
     reload(&fleet, "ssl", |now| now == "off");
     let outcome = postgresql(&fleet).run().code_is(1);
     assert_eq!(of(&outcome, "postgresql-plaintext-login", "s0-a")["state"], "fail");
@@ -281,11 +281,11 @@ fn a_replica_is_held_to_what_concerns_it() {
     assert_eq!(only, set(&["postgresql-audit-unwritten", "postgresql-stored-password"]));
     let replica = fleet.replica(0, 0);
     replica
-        .psql("ALTER SYSTEM SET primary_conninfo = 'host=/nowhere user=postgres password = planted-Zx81-secret'")
+        .sql("ALTER SYSTEM SET primary_conninfo = 'host=/nowhere user=postgres password = planted-Zx81-secret'")
         .unwrap();
-    replica.psql("SELECT pg_reload_conf()").unwrap();
+    replica.sql("SELECT pg_reload_conf()").unwrap();
     until("the setting is taken", || {
-        replica.psql("SHOW primary_conninfo").is_ok_and(|now| now.contains("nowhere")).then_some(())
+        replica.sql("SHOW primary_conninfo").is_ok_and(|now| now.contains("nowhere")).then_some(())
     });
     let outcome = postgresql(&fleet).run().code_is(1);
     assert_eq!(found(&outcome), set(&["postgresql-stored-password s0-b"]));
@@ -295,8 +295,8 @@ fn a_replica_is_held_to_what_concerns_it() {
 #[test]
 fn what_the_role_may_not_see_is_unknown_and_says_what_it_takes() {
     let fleet = safe().init().start();
-    fleet.psql(0, "DROP SCHEMA flotilla_posture CASCADE");
-    fleet.psql(0, "REVOKE ALL ON pg_hba_file_rules FROM monitor");
+    fleet.sql(0, "DROP SCHEMA flotilla_posture CASCADE");
+    fleet.sql(0, "REVOKE ALL ON pg_hba_file_rules FROM monitor");
     let outcome = postgresql(&fleet).run().code_is(1);
     let line = of(&outcome, "postgresql-weak-hba", "s0-a");
     assert_eq!((&line["state"], &line["status"]), (&Value::from("unknown"), &Value::from("error")));
@@ -305,7 +305,7 @@ fn what_the_role_may_not_see_is_unknown_and_says_what_it_takes() {
     let others = ["md5-password", "no-password", "audit-unwritten"].map(|name| format!("postgresql-{name}"));
     let unknown: Vec<&str> = hba.iter().chain(&others).map(String::as_str).collect();
     assert_eq!(found(&outcome), expected(&unknown));
-    fleet.psql(0, "REVOKE pg_monitor FROM monitor");
+    fleet.sql(0, "REVOKE pg_monitor FROM monitor");
     let outcome = postgresql(&fleet).run().code_is(1);
     for rule in ["postgresql-plaintext-session", "postgresql-audit-off", "postgresql-socket-open"] {
         assert_eq!(of(&outcome, rule, "s0-a")["state"], "unknown", "{rule}");
@@ -324,7 +324,7 @@ fn the_line_of_the_audit_trail_is_looked_for_in_the_file_that_the_topology_names
     let text = fleet.topology.to_string().replacen("  name = \"s0-a\"\n", &node, 1);
     fleet.topology(text);
     assert_eq!(of(&postgresql(&fleet).run(), rule, "s0-a")["state"], "pass");
-    fleet.psql(0, "ALTER SYSTEM SET log_min_messages = fatal");
+    fleet.sql(0, "ALTER SYSTEM SET log_min_messages = fatal");
     reload(&fleet, "log_min_messages", |now| now == "fatal");
     assert_eq!(of(&postgresql(&fleet).run(), rule, "s0-a")["state"], "fail");
 }
@@ -336,9 +336,9 @@ fn an_audit_leaves_nothing_behind() {
                     WHERE array_to_string(s.setconfig, ',') LIKE '%application_name%'";
     let before = fleet.state();
     postgresql(&fleet).run().ok();
-    assert_eq!((fleet.state(), fleet.psql(0, settings)), (before, "0".to_owned()));
+    assert_eq!((fleet.state(), fleet.sql(0, settings)), (before, "0".to_owned()));
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flotilla healthcheck%'";
-    until("its sessions are gone", || (fleet.psql(0, sessions) == "0").then_some(()));
+    until("its sessions are gone", || (fleet.sql(0, sessions) == "0").then_some(()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{audit, of};
 
 fn with(waivers: &str) -> Fleet {
     let mut fleet = Fleet::new().shards(1).init().start();
-    fleet.psql(0, "GRANT CREATE ON SCHEMA public TO PUBLIC");
+    fleet.sql(0, "GRANT CREATE ON SCHEMA public TO PUBLIC");
     fleet.topology = fleet.topology.clone().rest(waivers);
     fleet.write_topology();
     fleet
@@ -23,7 +23,7 @@ fn a_waiver_covers_its_rule_where_and_as_long_as_it_says() {
     assert_eq!((&line["state"], &line["status"]), (&Value::from("waived"), &Value::from("ok")), "{line}");
     assert_eq!((&line["waived_until"], &line["waiver_reason"]), (&"2999-12-31".into(), &"an old application".into()));
     assert!(outcome.lines().iter().all(|line| line["component"] != "waiver"));
-    fleet.psql(0, "REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+    fleet.sql(0, "REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     let outcome = audit(&fleet, ["--component", "postgresql"]).run();
     assert_eq!(of(&outcome, "waiver-unused", "s0-a")["state"], "warn");
 }

@@ -45,7 +45,7 @@ fn tell_all(seeds: std::ops::RangeInclusive<u64>) {
     };
     let fleet = Fleet::new().init().start();
     for shard in [WHOLE, KILLED] {
-        fleet.psql(shard, GROUND);
+        fleet.sql(shard, GROUND);
     }
     fleet.keep();
     let killed: usize = seeds.iter().map(|seed| tell(&fleet, *seed)).sum();
@@ -117,14 +117,14 @@ fn killed_run(fleet: &Fleet, phase: &Phase, whole: Duration) -> Outcome {
 /// What a run leaves, apart from how tables are made: rows, history, ledger, and what an index or a detach may
 /// leave half done.
 fn left(fleet: &Fleet, shard: usize) -> String {
-    let rows = fleet.psql(
+    let rows = fleet.sql(
         shard,
         "SELECT string_agg(format('%s %s', c.oid::regclass, query_to_xml(format('SELECT count(*), md5(string_agg(t::text, \
          '','' ORDER BY t::text)) FROM %s AS t', c.oid::regclass), false, true, '')), E'\\n' ORDER BY c.oid::regclass::text) \
          FROM pg_class AS c WHERE c.relkind = 'r' AND c.relname <> 'flyway_schema_history' \
            AND c.relnamespace IN ('public'::regnamespace, 'base'::regnamespace)",
     );
-    let halves = fleet.psql(
+    let halves = fleet.sql(
         shard,
         "SELECT (SELECT count(*) FROM pg_index WHERE NOT indisvalid), (SELECT count(*) FROM pg_inherits WHERE inhdetachpending)",
     );
