@@ -121,7 +121,9 @@ fn drive(tool: &'static str, verb: &'static Verb, global: Global, run: Run) -> (
         });
         (settle(&cx, ended), stop.by_signal())
     });
-    // A thread that is blocked in a read of standard input must not hold up the end.
+    // A thread that is blocked in a read of standard input must not hold up the end; and one that goes on meanwhile
+    // panics when it waits for a runtime that is gone, which is no news to anybody.
+    std::panic::set_hook(Box::new(|_| {}));
     runtime.shutdown_timeout(Duration::from_millis(10));
     (exit, signal)
 }

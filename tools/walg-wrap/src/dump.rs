@@ -15,6 +15,7 @@ use flotilla::record::{Done, Record};
 use flotilla::target::Target;
 use flotilla::{Context, failpoint};
 use flotilla_archive::Archive;
+use flotilla_archive::archive::Form;
 use flotilla_archive::documents::{Contents, Dump, DumpedTable};
 use flotilla_archive::names::DumpName;
 use flotilla_archive::retention;
@@ -171,7 +172,7 @@ async fn dump(cx: &Context, target: &Target, args: &push::Args) -> Result<Done<P
     let system = Some(source.system);
     let json = serde_json::to_vec(&contents).map_err(|e| Error::internal("contents are no JSON").source(e))?;
     let key = name.contents(archive.codec());
-    let written = archive.write(&key, archive.codec(), Over::Keep, system, move |sink| sink.write_all(&json));
+    let written = archive.write(&key, Form::Packed, Over::Keep, system, move |sink| sink.write_all(&json));
     let (sealed, ()) = written.await?;
     failpoint::hit("dump.contents");
     let made = Made { snapshot: &snapshot, streamed: &streamed, contents: &contents };

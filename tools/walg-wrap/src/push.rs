@@ -248,9 +248,13 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
     let mut parent = body.stands_on(&catalog, &source, args);
     let at_hand = match args.read() {
         Read::Stream => Err("--read stream asks for the server's stream".to_owned()),
-        Read::Auto | Read::Folder => folder::at_hand(cx, shard, &source).await?,
+        Read::Auto | Read::Folder => folder::at_hand(shard, &source).await?,
     };
-    if let (Read::Folder, Err(why)) = (args.read(), &at_hand) {
+    let readable = match &at_hand {
+        Ok(path) => folder::hindrance(&source).await?.map_or_else(|| Ok(path.clone()), Err),
+        Err(why) => Err(why.clone()),
+    };
+    if let (Read::Folder, Err(why)) = (args.read(), &readable) {
         return Err(Error::new(Code::Unsupported, format!("--read folder, and {why}; nothing was touched"))
             .hint("Run it on the node's machine as the server's account, or leave --read out."));
     }
@@ -261,7 +265,7 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
     let chosen = engine::choose(cx, &archive, local.as_ref().err().cloned()).await?;
     body.engine = Some(chosen.name());
     body.engine_because = chosen.because();
-    let by = embedded::By::of(&at_hand, args.read());
+    let by = embedded::By::of(&readable, args.read());
     (body.read, body.read_because) = (Some(by.name().to_owned()), by.because());
     if cx.global().dry_run {
         return Ok(Done::planned(body));
@@ -290,8 +294,10 @@ async fn push(cx: &Context, target: &Target, args: &Args) -> Result<Done<PushedB
     let size = source.segment_size;
     let taking =
         embedded::Taking { shard, archive: &archive, catalog: &catalog, label: format!("flotilla {}", cx.run_id()) };
-    let (taken, by) = taking.take(cx, &mut source, at_hand, args.read(), parent).await?;
-    (body.read, body.read_because) = (Some(by.name().to_owned()), by.because());
+    let taken = match readable {
+        Ok(path) => taking.read_folder(cx, &source, path, parent).await?,
+        Err(_) => taking.read_stream(cx, &mut source, parent).await?,
+    };
     body.backup = Some(taken.name.to_string());
     body.start_lsn = Some(taken.start.to_string());
     body.finish_lsn = Some(taken.finish.to_string());

@@ -12,6 +12,7 @@ use flotilla::error::{Code, Error, Result};
 use flotilla::record::{Line, Record, RecordInfo};
 use flotilla::verb::{Effect, Example, Scope, Verb};
 use flotilla::{Context, failpoint};
+use flotilla_archive::archive::Form;
 use flotilla_archive::digest::{Content, Passed};
 use flotilla_archive::documents::Sidecar;
 use flotilla_archive::store::{Over, Put};
@@ -149,7 +150,7 @@ impl File {
         // Packing takes the processor, asking whose archive it is the network.
         let packing = tokio::task::spawn_blocking({
             let (archive, fill) = (archive.clone(), self.content());
-            move || archive.seal(archive.codec(), length, fill)
+            move || archive.seal(length, fill)
         });
         archive.claim(&self.cluster.pin()).await?;
         let packed = packing.await.map_err(|e| Error::internal("packing a file failed").source(e))?;
@@ -181,7 +182,7 @@ impl File {
     /// The same of a file whose packed content isn't held in memory.
     async fn stream(&self, archive: &Archive, key: &str, system: Option<u64>) -> Result<Option<Passed>> {
         archive.claim(&self.cluster.pin()).await?;
-        let (sealed, ()) = archive.write_summed(key, archive.codec(), Over::Keep, system, self.content()).await?;
+        let (sealed, ()) = archive.write(key, Form::Summed, Over::Keep, system, self.content()).await?;
         if sealed.written {
             return Ok(Some(sealed.stored));
         }

@@ -33,23 +33,42 @@ pub struct Sealed {
     pub written: bool,
 }
 
-/// What is made of a content.
+/// What becomes of a content on its way into the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Nothing: it is neither packed nor encrypted.
+    Plain,
+    /// It is packed, and encrypted where the archive has a key. The sum beside the object is of what is stored, and
+    /// the packing has a checksum of the content.
+    Packed,
+    /// The same, and the content is summed, too: another server may write the same content in other bytes.
+    Summed,
+}
+
+/// How a content is packed, encrypted and summed.
 struct Sealing {
     codec: Codec,
     secret: Option<Arc<Key>>,
-    /// Whether the content is summed, too.
+    /// Whether the content is summed where that isn't the sum of what is stored.
     summed: bool,
 }
 
 impl Archive {
+    fn sealing(&self, form: Form) -> Sealing {
+        let (codec, secret) = (self.codec(), self.key.clone());
+        match form {
+            Form::Plain => Sealing { codec: Codec::None, secret: None, summed: false },
+            Form::Packed => Sealing { codec, secret, summed: false },
+            Form::Summed => Sealing { codec, secret, summed: true },
+        }
+    }
+
     /// Writes an object from what `fill` writes, and its sums. The object appears when `fill` has ended
     /// well and everything has arrived; in memory are a few pieces of it.
-    ///
-    /// The sum is of the object as it is stored, and its packing has a checksum of the content.
     pub async fn write<T, F>(
         &self,
         key: &str,
-        codec: Codec,
+        form: Form,
         over: Over,
         system: Option<u64>,
         fill: F,
@@ -58,49 +77,7 @@ impl Archive {
         T: Send + 'static,
         F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
     {
-        let sealing = Sealing { codec, secret: self.key.clone(), summed: false };
-        self.write_with(key, sealing, over, system, fill).await
-    }
-
-    /// The same, and its content is summed, too: another server may write the same content in other bytes.
-    pub async fn write_summed<T, F>(
-        &self,
-        key: &str,
-        codec: Codec,
-        over: Over,
-        system: Option<u64>,
-        fill: F,
-    ) -> Result<(Sealed, T)>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
-    {
-        let sealing = Sealing { codec, secret: self.key.clone(), summed: true };
-        self.write_with(key, sealing, over, system, fill).await
-    }
-
-    /// Writes a document of any length that is neither packed nor encrypted, and its sums.
-    pub async fn write_document<T, F>(&self, key: &str, over: Over, system: Option<u64>, fill: F) -> Result<(Sealed, T)>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
-    {
-        let sealing = Sealing { codec: Codec::None, secret: None, summed: true };
-        self.write_with(key, sealing, over, system, fill).await
-    }
-
-    async fn write_with<T, F>(
-        &self,
-        key: &str,
-        sealing: Sealing,
-        over: Over,
-        system: Option<u64>,
-        fill: F,
-    ) -> Result<(Sealed, T)>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
-    {
+        let sealing = self.sealing(form);
         let (send, receive) = mpsc::channel::<io::Result<Bytes>>(WAITING);
         let work = tokio::task::spawn_blocking(move || {
             let pipe = Pipe { send: send.clone(), buffer: BytesMut::with_capacity(CHUNK) };
@@ -137,11 +114,10 @@ impl Archive {
     /// [`Self::write`] would keep them. The only errors are those of `fill`.
     pub fn seal(
         &self,
-        codec: Codec,
         length: usize,
         fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<(Bytes, Passed, Content)> {
-        let sealing = Sealing { codec, secret: self.key.clone(), summed: true };
+        let sealing = self.sealing(Form::Summed);
         // Memory that isn't written to costs nothing; growing does.
         let sealed = sealing.fill(Vec::with_capacity(length), fill);
         sealed.map(|(bytes, stored, content, ())| (bytes.into(), stored, content))

@@ -51,8 +51,12 @@ pub fn is_excluded_file(name: &str) -> bool {
 /// Whether a relation's file is a session's own: `t3_16384`.
 fn is_temporary(name: &str) -> bool {
     let numbers = name.strip_prefix('t').and_then(|rest| rest.split_once('_'));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    numbers.is_some_and(|(backend, rest)| digits(backend) && digits(rest.split(['.', '_']).next().unwrap_or_default()))
+    let is_relation = |rest: &str| is_number(rest.split(['.', '_']).next().unwrap_or_default());
+    numbers.is_some_and(|(backend, rest)| is_number(backend) && is_relation(rest))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether changed pages of the file can be stored alone: the main fork of a relation, outside `global`.
@@ -60,21 +64,19 @@ pub fn is_paged(member: &str, size: u64) -> bool {
     let transactions = ["pg_xact", "pg_clog", "pg_multixact"];
     let relations = ["base", "pg_tblspc"];
     let name = member.rsplit('/').next().unwrap_or_default();
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let numbered = name.split_once('.').map_or_else(|| digits(name), |(file, part)| digits(file) && digits(part));
     !transactions.iter().any(|folder| member.contains(folder))
         && relations.iter().any(|folder| member.contains(folder))
         && size > 0
         && size.is_multiple_of(PAGE_SIZE as u64)
-        && numbered
+        && relation(name).is_some_and(|(_, fork)| fork.is_none())
 }
 
 /// A relation's file: the relation's number and the fork, of which the main one has no name.
-fn relation(name: &str) -> Option<(&str, &str)> {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+fn relation(name: &str) -> Option<(&str, Option<&str>)> {
     let (stem, number) = name.split_once('.').unwrap_or((name, "0"));
-    let (relation, fork) = stem.split_once('_').unwrap_or((stem, ""));
-    (digits(number) && digits(relation) && matches!(fork, "" | "fsm" | "vm" | "init")).then_some((relation, fork))
+    let (relation, fork) = stem.split_once('_').map_or((stem, None), |(relation, fork)| (relation, Some(fork)));
+    let is_fork = matches!(fork, None | Some("fsm" | "vm" | "init"));
+    (is_number(number) && is_number(relation) && is_fork).then_some((relation, fork))
 }
 
 /// Whether it is a file of a relation, of whatever fork: all of their pages have checksums.
@@ -87,7 +89,7 @@ pub(crate) fn has_pages(member: &str) -> bool {
 pub(crate) fn init_fork(member: &str) -> Option<String> {
     let inside = ["/base/", "/pg_tblspc/"].iter().any(|folder| member.starts_with(folder));
     let (relation, fork) = relation(member.rsplit('/').next()?)?;
-    (inside && fork != "init").then(|| format!("{relation}_init"))
+    (inside && fork != Some("init")).then(|| format!("{relation}_init"))
 }
 
 /// A folder or file that goes into the backup.

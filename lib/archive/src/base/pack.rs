@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::archive::{Archive, Sealed};
+use crate::archive::{Archive, Form, Sealed};
 use crate::names::{self, BackupName};
 use crate::store::Over;
 use crate::tarball::{Kind, Member, TarWriter};
@@ -180,6 +180,6 @@ async fn write(
             }
         }
     };
-    let (sealed, ()) = archive.write(&key, archive.codec(), Over::Replace, Some(system), fill).await?;
+    let (sealed, ()) = archive.write(&key, Form::Packed, Over::Replace, Some(system), fill).await?;
     Ok(sealed)
 }

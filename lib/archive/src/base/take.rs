@@ -12,7 +12,7 @@ use super::Parent;
 use super::pack::Packed;
 use super::plan::{LABEL, PG_CONTROL};
 use super::sort::{MAP, Sorter, Stored};
-use crate::archive::{Archive, Sealed};
+use crate::archive::{Archive, Form, Sealed};
 use crate::documents::{DATE_FORMAT, FilesWriter, Metadata, Sentinel, TablespaceSpec};
 use crate::names::{self, BackupName};
 use crate::retention;
@@ -131,7 +131,7 @@ impl Taken {
             tar.finish().map(drop)
         };
         let key = names::part(&self.name, &name);
-        let written = archive.write(&key, archive.codec(), Over::Replace, Some(self.system), fill).await?;
+        let written = archive.write(&key, Form::Packed, Over::Replace, Some(self.system), fill).await?;
         let (sealed, ()): (Sealed, ()) = written;
         self.packed.push(Packed { name, sealed });
         Ok(())
@@ -177,7 +177,7 @@ pub async fn seal(archive: &Archive, taken: Taken, how: Describe) -> Result<Sent
     archive.write_plain(&names::metadata(&name), metadata.to_json().into(), Over::Replace, system).await?;
     failpoint::hit("push.metadata");
     archive
-        .write_document(&names::files_metadata(&name), Over::Replace, system, move |sink| list(&taken, sink))
+        .write(&names::files_metadata(&name), Form::Plain, Over::Replace, system, move |sink| list(&taken, sink))
         .await?;
     failpoint::hit("push.files_metadata");
     retention::check_footing(archive, &name, parent.as_ref(), &parts).await?;

@@ -27,9 +27,9 @@ pub(super) enum By {
 }
 
 impl By {
-    /// How they will be read, as far as that is known.
-    pub(super) fn of(at_hand: &Result<PathBuf, String>, how: Read) -> Self {
-        match at_hand {
+    /// How they are read, by where the data folder is.
+    pub(super) fn of(folder: &Result<PathBuf, String>, how: Read) -> Self {
+        match folder {
             Ok(_) => Self::Folder,
             Err(why) => Self::Stream((how == Read::Auto).then(|| why.clone())),
         }
@@ -59,37 +59,15 @@ pub(super) struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    /// Stores the files, from the data folder where it is at hand and may be read so.
-    pub(super) async fn take(
-        &self,
-        cx: &Context,
-        source: &mut Source,
-        at_hand: Result<PathBuf, String>,
-        how: Read,
-        parent: Option<Parent>,
-    ) -> Result<(Taken, By)> {
-        let begun = match at_hand {
-            Ok(path) => Begun::begin(cx, self.shard, source, &self.label).await?.map(|begun| (path, begun)),
-            Err(why) => Err(why),
-        };
-        match begun {
-            Ok((path, begun)) => Ok((self.read_folder(cx, source, path, begun, parent).await?, By::Folder)),
-            Err(why) if how == Read::Folder => {
-                Err(Error::new(Code::Unsupported, format!("--read folder, and {why}; nothing was stored"))
-                    .hint("Mend that, or leave --read out."))
-            }
-            Err(why) => Ok((self.read_stream(cx, source, parent).await?, By::of(&Err(why), how))),
-        }
-    }
-
-    async fn read_folder(
+    /// Stores the files of the source's data folder.
+    pub(super) async fn read_folder(
         &self,
         cx: &Context,
         source: &Source,
         path: PathBuf,
-        begun: Begun,
         parent: Option<Parent>,
     ) -> Result<Taken> {
+        let begun = Begun::begin(cx, self.shard, source, &self.label).await?;
         let segment = Segment::containing(source.timeline, begun.start, source.segment_size);
         let name = self.name(segment, parent.as_ref()).await?;
         let bar = progress::bytes(cx);
@@ -106,7 +84,8 @@ impl Taking<'_> {
         reading?.end(self.archive, begun.end().await?).await
     }
 
-    async fn read_stream(&self, cx: &Context, source: &mut Source, parent: Option<Parent>) -> Result<Taken> {
+    /// Stores the files that the source sends.
+    pub(super) async fn read_stream(&self, cx: &Context, source: &mut Source, parent: Option<Parent>) -> Result<Taken> {
         let options = BaseBackupOptions {
             label: self.label.clone(),
             fast_checkpoint: true,

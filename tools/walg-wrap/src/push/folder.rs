@@ -18,20 +18,24 @@ const SINCE: u32 = 150_000;
 
 /// The data folder of the server that the source is, where it is on this machine and may be read; else why not. A
 /// folder of the same path may be another server's: the time of its start tells.
-pub(crate) async fn at_hand(cx: &Context, shard: &Shard, source: &Source) -> Result<Result<PathBuf, String>> {
-    let session = session(cx, shard, source).await?;
+pub(super) async fn at_hand(shard: &Shard, source: &Source) -> Result<Result<PathBuf, String>> {
     let asked = "SELECT floor(extract(epoch FROM pg_catalog.pg_postmaster_start_time()))::bigint, \
                  coalesce((SELECT setting FROM pg_catalog.pg_settings WHERE name = 'data_directory'), '')";
-    let rows = session.simple(asked).await?;
-    session.close().await;
+    let rows = source.on_node().simple(asked).await?;
     let text = |at: usize| rows.first().and_then(|row| row.get(at)).unwrap_or_default().to_owned();
     let (started, data) = (text(0), text(1));
     Ok(check(&started, &data, source.system, From::node(shard, &source.node)?.port))
 }
 
-async fn session(cx: &Context, shard: &Shard, source: &Source) -> Result<Session> {
-    let config = cx.config()?;
-    cx.connect(reach::node(config, From::node(shard, &source.node)?, &config.users.backup)?).await
+/// Why this role can't begin a backup of this server by SQL, if it can't.
+pub(super) async fn hindrance(source: &Source) -> Result<Option<String>> {
+    if source.version < SINCE {
+        return Ok(Some("the server is older than 15".to_owned()));
+    }
+    let may = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_backup_start(text, boolean)', 'EXECUTE') \
+               AND pg_catalog.has_function_privilege('pg_catalog.pg_backup_stop(boolean)', 'EXECUTE')";
+    let may = source.on_node().value(may).await?.as_deref() == Some("t");
+    Ok((!may).then(|| "this role may not begin a backup by SQL; shardctl init lets it".to_owned()))
 }
 
 fn check(started: &str, data: &str, system: u64, port: u16) -> Result<PathBuf, String> {
@@ -63,29 +67,17 @@ fn check(started: &str, data: &str, system: u64, port: u16) -> Result<PathBuf, S
 }
 
 /// A backup that the server has begun. The session that goes away ends it, and nothing is left of it.
-pub(crate) struct Begun {
+pub(super) struct Begun {
     session: Session,
-    pub(crate) start: Lsn,
+    pub(super) start: Lsn,
 }
 
 impl Begun {
-    /// Begins one; where this role may not, why.
-    pub(crate) async fn begin(
-        cx: &Context,
-        shard: &Shard,
-        source: &Source,
-        label: &str,
-    ) -> Result<Result<Self, String>> {
-        if source.version < SINCE {
-            return Ok(Err("the server is older than 15".to_owned()));
-        }
-        let session = session(cx, shard, source).await?;
-        let may = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_backup_start(text, boolean)', 'EXECUTE') \
-                   AND pg_catalog.has_function_privilege('pg_catalog.pg_backup_stop(boolean)', 'EXECUTE')";
-        if session.value(may).await?.as_deref() != Some("t") {
-            session.close().await;
-            return Ok(Err("this role may not begin a backup by SQL; shardctl init lets it".to_owned()));
-        }
+    /// Begins one, on a session of its own.
+    pub(super) async fn begin(cx: &Context, shard: &Shard, source: &Source, label: &str) -> Result<Self> {
+        let config = cx.config()?;
+        let node = reach::node(config, From::node(shard, &source.node)?, &config.users.backup)?;
+        let session = cx.connect(node).await?;
         // It says nothing for as long as the files take.
         session.simple("SET statement_timeout = 0").await?;
         session.simple("SET idle_session_timeout = 0").await?;
@@ -93,11 +85,11 @@ impl Begun {
         let start = session.value(&format!("SELECT pg_catalog.pg_backup_start('{label}', true)")).await?;
         let start =
             start.ok_or_else(|| Error::new(Code::QueryFailed, "the server doesn't say where the backup began"))?;
-        Ok(Ok(Self { session, start: start.parse()? }))
+        Ok(Self { session, start: start.parse()? })
     }
 
     /// Ends it. Its WAL needn't be archived yet.
-    pub(crate) async fn end(self) -> Result<Ended> {
+    pub(super) async fn end(self) -> Result<Ended> {
         let rows =
             self.session.simple("SELECT lsn, labelfile, spcmapfile FROM pg_catalog.pg_backup_stop(false)").await?;
         let text = |at: usize| {

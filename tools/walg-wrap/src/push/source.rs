@@ -145,6 +145,11 @@ impl Source {
         found(reach::primary(config, shard, user)?.connect_replication().await?)
     }
 
+    /// A session on the node that is backed up.
+    pub(super) fn on_node(&self) -> &Session {
+        self.standby.as_ref().unwrap_or(&self.session)
+    }
+
     /// What the archive is pinned to.
     pub(crate) fn pin(&self) -> Pin {
         Pin::new(self.system, self.version / 10_000, self.segment_size.bytes())
