@@ -5,24 +5,17 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::{Deref, DerefMut};
 use std::thread;
 
-use flotilla_native::places;
-use flotilla_native::postgres::{Options, Server, Template};
+use flotilla_native::postgres::{Options, Server};
 
 use crate::sandbox::Sandbox;
 use crate::tls::Identity;
 use crate::topology::{NodeEntry, ShardEntry, Topology};
-use crate::wait::{until, until_replayed};
+use crate::wait::until;
 
-/// The roles that log in by password, and their passwords. Words that occur nowhere else, so that a
-/// leaked one is found.
-pub const PASSWORDS: [(&str, &str); 6] = [
-    ("app", "planted-Zx81-app"),
-    ("app_ro", "planted-Zx81-reader"),
-    ("analytics", "planted-Zx81-analytics"),
-    ("migrator", "planted-Zx81-migrator"),
-    ("monitor", "planted-Zx81-monitor"),
-    ("backup", "planted-Zx81-backup"),
-];
+mod secrets;
+mod template;
+
+pub use secrets::PASSWORDS;
 
 /// Running servers and the sandbox in which tools know them.
 #[derive(Debug)]
@@ -199,7 +192,7 @@ impl Builder {
         self
     }
 
-    /// Sets the shards up by `shardctl init`.
+    /// Sets the shards up as `shardctl init` does.
     #[must_use]
     pub fn init(mut self) -> Self {
         self.init = true;
@@ -265,32 +258,25 @@ impl Builder {
                 (0..self.shards).map(|number| scope.spawn(move || builder.shard(number, options))).collect();
             starting.into_iter().map(|shard| shard.join().expect("a shard starts")).collect()
         });
-        sandbox.file("passwords", passwords());
-        sandbox.file("secrets/userlist.txt", verifiers());
-        sandbox.set("PGPASSFILE", sandbox.path().join("passwords").display().to_string());
-        let mut topology = Topology {
+        secrets::give(&mut sandbox);
+        let topology = self.topology(shards.iter().map(|shard| entry(shard, self.tls.is_some())).collect());
+        let mut fleet = Fleet { shards, topology, sandbox };
+        fleet.write_topology();
+        fleet
+    }
+
+    /// What `flotilla.toml` says of such a fleet.
+    fn topology(&self, shards: Vec<ShardEntry>) -> Topology {
+        let tls = self.tls.is_some().then(|| "sslrootcert = \"tls/ca.crt\"".to_owned());
+        Topology {
             name: self.name.clone(),
             buckets: self.buckets,
             key_type: self.key_type.clone(),
+            connect: tls.into_iter().collect(),
             rest: "[secrets]\nverifiers = \"secrets/userlist.txt\"\n".to_owned(),
-            shards: shards.iter().map(|shard| entry(shard, self.tls.is_some())).collect(),
+            shards,
             ..Topology::default()
-        };
-        if self.tls.is_some() {
-            topology.connect.push("sslrootcert = \"tls/ca.crt\"".to_owned());
         }
-        let mut fleet = Fleet { shards, topology, sandbox };
-        fleet.write_topology();
-        if self.init {
-            fleet.shardctl(["init", "--all"]).run().ok();
-            for shard in &fleet.shards {
-                let Some((primary, replicas)) = shard.nodes.split_first() else { continue };
-                for replica in replicas {
-                    until_replayed(&primary.server, &replica.server);
-                }
-            }
-        }
-        fleet
     }
 
     fn options_in(&self, sandbox: &Sandbox) -> Options {
@@ -305,15 +291,13 @@ impl Builder {
     }
 
     fn shard(&self, number: u8, options: &Options) -> Shard {
-        let cache = places::cache().expect("the cache folder");
-        let template = Template::cached(&cache, number).unwrap_or_else(|e| panic!("{}", e.text("template")));
+        let template = template::of_shard(self, number);
         let start = |result: flotilla::Result<Server>| result.unwrap_or_else(|e| panic!("{}", e.text("postgres")));
         let primary = start(Server::start(&template, options.clone()));
-        primary.sql("CREATE DATABASE app").unwrap_or_else(|e| panic!("{}", e.text("sql")));
         let replicas = thread::scope(|scope| {
-            let (primary, start) = (&primary, &start);
-            let starting: Vec<_> =
-                (0..self.replicas).map(|_| scope.spawn(move || start(primary.replica(options.clone())))).collect();
+            let (primary, template, start) = (&primary, &template, &start);
+            let follow = move || start(primary.follower(template, options.clone()));
+            let starting: Vec<_> = (0..self.replicas).map(|_| scope.spawn(follow)).collect();
             starting.into_iter().map(|replica| replica.join().expect("a replica starts")).collect::<Vec<_>>()
         });
         let streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
@@ -334,15 +318,4 @@ fn entry(shard: &Shard, tcp: bool) -> ShardEntry {
         NodeEntry { name: node.name.clone(), host, port: node.server.port() }
     });
     ShardEntry { name: shard.name.clone(), initial_buckets: None, nodes: nodes.collect() }
-}
-
-/// `.pgpass`: the same roles and passwords on every server.
-fn passwords() -> String {
-    PASSWORDS.map(|(role, password)| format!("*:*:*:{role}:{password}\n")).concat()
-}
-
-/// PgBouncer's `auth_file`.
-fn verifiers() -> String {
-    let verifier = |password: &str| postgres_protocol::password::scram_sha_256(password.as_bytes());
-    PASSWORDS.map(|(role, password)| format!("\"{role}\" \"{}\"\n", verifier(password))).concat()
 }

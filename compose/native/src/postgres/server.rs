@@ -56,16 +56,32 @@ impl Server {
     /// A streaming replica of this server, through a slot of its own.
     pub fn replica(&self, options: Options) -> Result<Self> {
         Self::create(self.account.clone(), options, |data| {
-            let name = data.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-            let slot: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+            let slot = slot(data);
             let mut backup = Command::new(program("pg_basebackup"));
             backup.args(["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync"]);
-            backup.args(["--create-slot", "--slot", &slot.to_lowercase()]);
+            backup.args(["--create-slot", "--slot", &slot]);
             backup.arg("--dbname").arg(self.conninfo("postgres")).arg("--pgdata").arg(data).current_dir("/");
             // A slot that is made while another backup's checkpoint removes WAL can be invalid at once, and its
             // walsender is then terminated.
             let _one = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
             run(self.account.run(&mut backup), "pg_basebackup").map(drop)
+        })
+    }
+
+    /// The same of a server that was just started from this template: what has happened since is in its WAL, so that
+    /// no file needs to be sent.
+    pub fn follower(&self, template: &Template, options: Options) -> Result<Self> {
+        Self::create(self.account.clone(), options, |data| {
+            template.copy_to(data)?;
+            let slot = slot(data);
+            self.sql(&format!("SELECT pg_create_physical_replication_slot('{slot}', true)"))?;
+            let file = |name: &str, text: &str| {
+                let path = data.join(name);
+                write(&path, text).and_then(|()| self.account.own(&path))
+            };
+            let primary = self.conninfo("postgres");
+            file("postgresql.auto.conf", &format!("primary_conninfo = '{primary}'\nprimary_slot_name = '{slot}'\n"))?;
+            file("standby.signal", "")
         })
     }
 
@@ -278,8 +294,7 @@ impl Server {
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
         let path = self.data().join(name);
-        fs::write(&path, text)
-            .map_err(|source| Error::new(Code::Io, format!("could not write {}", path.display())).source(source))?;
+        write(&path, text)?;
         self.account.own(&path)
     }
 
@@ -292,6 +307,17 @@ impl Server {
         })?;
         self.account.own(copy)
     }
+}
+
+/// The slot of a replica, by the folder that is its own.
+fn slot(data: &Path) -> String {
+    let name = data.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text)
+        .map_err(|source| Error::new(Code::Io, format!("could not write {}", path.display())).source(source))
 }
 
 /// `pg_ident.conf`: who may be the superuser by the Unix socket.

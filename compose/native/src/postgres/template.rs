@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 
 use flotilla::{Code, Error, Result};
 
-use super::{program, run};
+use super::{Options, Server, Shutdown, program, run};
 use crate::account::Account;
 
 /// Changes whenever what a template holds changes, so that old ones aren't used.
-const REVISION: &str = "1";
+const REVISION: &str = "2";
 
 /// Every server's settings. Those that only a restart can change are the real stack's; fsync and
 /// its kin are off, for a server whose folder is removed in the end.
@@ -53,21 +53,29 @@ impl Template {
     pub fn cached(cache: &Path, number: u8) -> Result<Self> {
         let account = Account::server()?;
         let version = version()?;
-        let templates = cache.join("templates");
-        let folder = templates.join(format!("postgres-{version}-{}-{REVISION}.{number}", account.name));
+        let folder = cache.join("templates");
+        let folder = folder.join(format!("postgres-{version}-{}-{REVISION}.{number}", account.name));
         let template = Self { data: folder.join("data"), account };
-        if folder.is_dir() {
-            return Ok(template);
-        }
-        fs::create_dir_all(&templates).map_err(|source| failed(&templates, source))?;
-        // Several test processes may come here at once: one makes it, the others wait.
-        let lock = templates.join("lock");
-        let lock = File::options().create(true).append(true).open(&lock).map_err(|source| failed(&lock, source))?;
-        lock.lock().map_err(|source| failed(&templates, source))?;
-        if !folder.is_dir() {
-            template.make(&folder)?;
-        }
-        Ok(template)
+        kept(&folder, || template.make(&folder)).map(|()| template)
+    }
+
+    /// What a server of this template is after `change`: the template of this name, made if it isn't there yet. What
+    /// it is made with goes into the stamp; one of the same name with another stamp is old, and removed.
+    pub fn changed(&self, name: &str, stamp: &str, change: impl FnOnce(&Server) -> Result<()>) -> Result<Self> {
+        let base = self.data.parent().ok_or_else(|| Error::internal("a template without a folder"))?;
+        let old = format!("{}+{name}@", base.file_name().unwrap_or_default().to_string_lossy());
+        let folder = base.with_file_name(format!("{old}{stamp}"));
+        let template = Self { data: folder.join("data"), account: self.account.clone() };
+        let make = || {
+            remove_others(&folder, &old)?;
+            let half = self.half(&folder)?;
+            let mut server = Server::start(self, Options::default())?;
+            change(&server)?;
+            server.stop(Shutdown::Fast)?;
+            copy(&server.data(), &half.join("data"))?;
+            fs::rename(&half, &folder).map_err(|source| failed(&folder, source))
+        };
+        kept(&folder, make).map(|()| template)
     }
 
     /// The account that owns the template's files and that its servers run as.
@@ -75,13 +83,18 @@ impl Template {
         &self.account
     }
 
-    /// Makes it beside its place and renames, so that a half-made one is never found.
-    fn make(&self, folder: &Path) -> Result<()> {
-        let half = folder.with_extension("half");
+    /// An empty folder beside the place of a template, to be renamed, so that a half-made one is never found.
+    fn half(&self, folder: &Path) -> Result<PathBuf> {
+        let half = beside(folder, ".half");
         if half.exists() {
             fs::remove_dir_all(&half).map_err(|source| failed(&half, source))?;
         }
         self.account.private_folder(&half)?;
+        Ok(half)
+    }
+
+    fn make(&self, folder: &Path) -> Result<()> {
+        let half = self.half(folder)?;
         let data = half.join("data");
         let mut initdb = Command::new(program("initdb"));
         initdb.args(["--no-sync", "--data-checksums", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]);
@@ -97,11 +110,48 @@ impl Template {
         self.account.own(path)
     }
 
-    /// Copies the data folder; where the file system can share blocks it does.
+    /// Copies the data folder.
     pub(super) fn copy_to(&self, data: &Path) -> Result<()> {
-        let mut copy = Command::new("cp");
-        run(copy.args(["-a", "--reflink=auto"]).arg(&self.data).arg(data), "copying the template").map(drop)
+        copy(&self.data, data)
     }
+}
+
+/// The path of the same name with this at its end.
+fn beside(folder: &Path, end: &str) -> PathBuf {
+    let mut path = folder.as_os_str().to_owned();
+    path.push(end);
+    PathBuf::from(path)
+}
+
+/// Makes what isn't there yet. Several test processes may come here at once: one makes it, the others wait.
+fn kept(folder: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let templates = folder.parent().unwrap_or(folder);
+    fs::create_dir_all(templates).map_err(|source| failed(templates, source))?;
+    let lock = templates.join("lock");
+    let held = File::options().create(true).append(true).open(&lock).map_err(|source| failed(&lock, source))?;
+    held.lock().map_err(|source| failed(&lock, source))?;
+    if folder.is_dir() { Ok(()) } else { make() }
+}
+
+/// Removes what lies beside a folder and whose name begins so.
+fn remove_others(folder: &Path, prefix: &str) -> Result<()> {
+    for entry in fs::read_dir(folder.parent().unwrap_or(folder)).into_iter().flatten().flatten() {
+        let is_other = entry.path() != folder && entry.file_name().to_string_lossy().starts_with(prefix);
+        if is_other && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            fs::remove_dir_all(entry.path()).map_err(|source| failed(&entry.path(), source))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a data folder; where the file system can share blocks it does. Half of a new one is zeros, which take no
+/// room then.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut copy = Command::new("cp");
+    run(copy.args(["-a", "--reflink=auto", "--sparse=always"]).arg(from).arg(to), "copying a data folder").map(drop)
 }
 
 /// The version of PostgreSQL that is installed, asked for once.
