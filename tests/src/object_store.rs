@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use flotilla::config::{ArchiveStore, StoreUrl};
 use flotilla_native::guard::{Process, Program};
+use flotilla_native::kept;
 use flotilla_native::minio::{May, Programs, Service, environment};
 use flotilla_native::places;
+use rustix::process::Signal;
 
 use crate::sandbox::Sandbox;
 use crate::tls::Identity;
@@ -18,6 +20,10 @@ const BUCKET: &str = "archive";
 /// Words that occur nowhere else, so that a leaked one is found.
 const ROOT: (&str, &str) = ("planted-Zx81-root", "planted-Zx81-root-secret");
 const SECRET: &str = "planted-Zx81-object-secret";
+/// Who may do what in the bucket.
+const USERS: [(&str, May); 3] = [("writer", May::Write), ("reader", May::Read), ("fetcher", May::Fetch)];
+/// Changes whenever one that was set up holds something else, so that old ones aren't used.
+const REVISION: &str = "1";
 /// The administrator of a MinIO that nobody has given another.
 const KNOWN_TO_ALL: (&str, &str) = ("minioadmin", "minioadmin");
 
@@ -44,6 +50,23 @@ impl ObjectStore {
     }
 
     fn start_as(scheme: &'static str, root: (&'static str, &'static str)) -> Self {
+        let cache = places::cache().expect("a cache folder");
+        let kept = cache.join("templates").join(format!("minio-{}-{REVISION}", root.0));
+        let made = kept::folder(&kept, |half| {
+            let mut store = Self::over(scheme, root, None);
+            store.set_up();
+            store.stop(Signal::TERM);
+            kept::copy(&store.objects(), half)
+        });
+        made.unwrap_or_else(|e| panic!("{}", e.text("MinIO")));
+        let store = Self::over(scheme, root, Some(&kept));
+        let profile = |user: &str| format!("[{user}]\naws_access_key_id = {user}\naws_secret_access_key = {SECRET}\n");
+        store.sandbox.file("credentials", USERS.map(|(user, _)| profile(user)).concat());
+        store
+    }
+
+    /// Starts one over these objects, or none.
+    fn over(scheme: &'static str, root: (&'static str, &'static str), objects: Option<&Path>) -> Self {
         let programs = Programs::below(&places::cache().expect("a cache folder"));
         for need in programs.needs() {
             assert!(need.program.exists(), "{} is missing; run compose/install", need.program.display());
@@ -57,15 +80,24 @@ impl ObjectStore {
         }
         sandbox.file("minio.env", environment(root.0, root.1, "here"));
         let mut store = Self { port: 0, scheme, root, server: None, programs, sandbox };
+        if let Some(objects) = objects {
+            kept::copy(objects, &store.objects()).unwrap_or_else(|e| panic!("{}", e.text("MinIO")));
+        }
         store.run();
-        let service = store.service();
+        store
+    }
+
+    /// Makes its bucket and its users: a dozen runs of MinIO's client, each of which takes a fifth of a second.
+    fn set_up(&self) {
+        let service = self.service();
         service.bucket(BUCKET).expect("a bucket");
-        for (user, may) in [("writer", May::Write), ("reader", May::Read), ("fetcher", May::Fetch)] {
+        for (user, may) in USERS {
             service.user(user, SECRET, may, BUCKET).expect("a user");
         }
-        let profile = |user: &str| format!("[{user}]\naws_access_key_id = {user}\naws_secret_access_key = {SECRET}\n");
-        store.sandbox.file("credentials", ["writer", "reader", "fetcher"].map(profile).concat());
-        store
+    }
+
+    fn objects(&self) -> PathBuf {
+        self.path().join("objects")
     }
 
     /// Starts the server, at a port that is free; after [`Self::stop`], at the one it had.
@@ -80,7 +112,7 @@ impl ObjectStore {
                 .args(["server", "--quiet", "--certs-dir"])
                 .arg(folder.join("certs").display().to_string())
                 .args(["--address", &format!("127.0.0.1:{}", self.port)])
-                .arg(folder.join("objects").display().to_string())
+                .arg(self.objects().display().to_string())
                 .variable("MINIO_CONFIG_ENV_FILE", folder.join("minio.env").display().to_string())
                 .variable("HOME", folder.join("home").display().to_string())
                 .folder(&folder)
@@ -108,8 +140,12 @@ impl ObjectStore {
 
     /// Ends the server as a power failure would.
     pub fn kill(&mut self) {
+        self.stop(Signal::KILL);
+    }
+
+    fn stop(&mut self, signal: Signal) {
         if let Some(server) = self.server.take() {
-            server.signal(rustix::process::Signal::KILL);
+            server.signal(signal);
             until("MinIO ends", || server.exit());
         }
     }

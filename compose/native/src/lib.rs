@@ -12,6 +12,7 @@ pub mod down;
 pub mod fault;
 pub mod files;
 pub mod guard;
+pub mod kept;
 pub mod member;
 pub mod minio;
 pub mod parts;

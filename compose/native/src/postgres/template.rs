@@ -1,14 +1,15 @@
 //! A data folder made once by initdb and copied for each server.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use flotilla::{Code, Error, Result};
+use flotilla::{Error, Result};
 
 use super::{Options, Server, Shutdown, program, run};
 use crate::account::Account;
+use crate::kept;
 
 /// Changes whenever what a template holds changes, so that old ones aren't used.
 const REVISION: &str = "2";
@@ -56,7 +57,7 @@ impl Template {
         let folder = cache.join("templates");
         let folder = folder.join(format!("postgres-{version}-{}-{REVISION}.{number}", account.name));
         let template = Self { data: folder.join("data"), account };
-        kept(&folder, || template.make(&folder)).map(|()| template)
+        kept::folder(&folder, |half| template.make(half)).map(|()| template)
     }
 
     /// What a server of this template is after `change`: the template of this name, made if it isn't there yet. What
@@ -66,16 +67,15 @@ impl Template {
         let old = format!("{}+{name}@", base.file_name().unwrap_or_default().to_string_lossy());
         let folder = base.with_file_name(format!("{old}{stamp}"));
         let template = Self { data: folder.join("data"), account: self.account.clone() };
-        let make = || {
-            remove_others(&folder, &old)?;
-            let half = self.half(&folder)?;
+        kept::folder(&folder, |half| {
+            kept::remove_others(&folder, &old)?;
             let mut server = Server::start(self, Options::default())?;
             change(&server)?;
             server.stop(Shutdown::Fast)?;
-            copy(&server.data(), &half.join("data"))?;
-            fs::rename(&half, &folder).map_err(|source| failed(&folder, source))
-        };
-        kept(&folder, make).map(|()| template)
+            self.account.private_folder(half)?;
+            kept::copy(&server.data(), &half.join("data"))
+        })?;
+        Ok(template)
     }
 
     /// The account that owns the template's files and that its servers run as.
@@ -83,75 +83,26 @@ impl Template {
         &self.account
     }
 
-    /// An empty folder beside the place of a template, to be renamed, so that a half-made one is never found.
-    fn half(&self, folder: &Path) -> Result<PathBuf> {
-        let half = beside(folder, ".half");
-        if half.exists() {
-            fs::remove_dir_all(&half).map_err(|source| failed(&half, source))?;
-        }
-        self.account.private_folder(&half)?;
-        Ok(half)
-    }
-
-    fn make(&self, folder: &Path) -> Result<()> {
-        let half = self.half(folder)?;
+    fn make(&self, half: &Path) -> Result<()> {
+        self.account.private_folder(half)?;
         let data = half.join("data");
         let mut initdb = Command::new(program("initdb"));
         initdb.args(["--no-sync", "--data-checksums", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]);
         initdb.args(["--username=postgres", "--auth=scram-sha-256", "--auth-local=peer", "--pgdata"]).arg(&data);
         initdb.current_dir("/");
         run(self.account.run(&mut initdb), "initdb")?;
-        self.write(&data.join("postgresql.conf"), SETTINGS)?;
-        fs::rename(&half, folder).map_err(|source| failed(folder, source))
+        self.write(&data.join("postgresql.conf"), SETTINGS)
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<()> {
-        fs::write(path, text).map_err(|source| failed(path, source))?;
+        fs::write(path, text).map_err(|source| kept::failed(path, source))?;
         self.account.own(path)
     }
 
     /// Copies the data folder.
     pub(super) fn copy_to(&self, data: &Path) -> Result<()> {
-        copy(&self.data, data)
+        kept::copy(&self.data, data)
     }
-}
-
-/// The path of the same name with this at its end.
-fn beside(folder: &Path, end: &str) -> PathBuf {
-    let mut path = folder.as_os_str().to_owned();
-    path.push(end);
-    PathBuf::from(path)
-}
-
-/// Makes what isn't there yet. Several test processes may come here at once: one makes it, the others wait.
-fn kept(folder: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let templates = folder.parent().unwrap_or(folder);
-    fs::create_dir_all(templates).map_err(|source| failed(templates, source))?;
-    let lock = templates.join("lock");
-    let held = File::options().create(true).append(true).open(&lock).map_err(|source| failed(&lock, source))?;
-    held.lock().map_err(|source| failed(&lock, source))?;
-    if folder.is_dir() { Ok(()) } else { make() }
-}
-
-/// Removes what lies beside a folder and whose name begins so.
-fn remove_others(folder: &Path, prefix: &str) -> Result<()> {
-    for entry in fs::read_dir(folder.parent().unwrap_or(folder)).into_iter().flatten().flatten() {
-        let is_other = entry.path() != folder && entry.file_name().to_string_lossy().starts_with(prefix);
-        if is_other && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            fs::remove_dir_all(entry.path()).map_err(|source| failed(&entry.path(), source))?;
-        }
-    }
-    Ok(())
-}
-
-/// Copies a data folder; where the file system can share blocks it does. Half of a new one is zeros, which take no
-/// room then.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let mut copy = Command::new("cp");
-    run(copy.args(["-a", "--reflink=auto", "--sparse=always"]).arg(from).arg(to), "copying a data folder").map(drop)
 }
 
 /// The version of PostgreSQL that is installed, asked for once.
@@ -163,8 +114,4 @@ fn version() -> Result<&'static str> {
     let said = run(Command::new(program("postgres")).arg("--version"), "postgres --version")?;
     let version = said.split_ascii_whitespace().nth(2).unwrap_or("unknown").to_owned();
     Ok(VERSION.get_or_init(|| version))
-}
-
-fn failed(path: &Path, source: std::io::Error) -> Error {
-    Error::new(Code::Io, format!("could not make {}", path.display())).source(source)
 }
