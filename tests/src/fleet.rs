@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::{Deref, DerefMut};
 use std::thread;
 
-use flotilla_native::postgres::{Options, Server};
+use flotilla_native::postgres::{Options, Server, Template};
 
 use crate::sandbox::Sandbox;
 use crate::tls::Identity;
@@ -254,8 +254,11 @@ impl Builder {
         let options = self.options_in(&sandbox);
         let shards: Vec<Shard> = thread::scope(|scope| {
             let (builder, options) = (&self, &options);
-            let starting: Vec<_> =
-                (0..self.shards).map(|number| scope.spawn(move || builder.shard(number, options))).collect();
+            let starting: Vec<_> = template::of_shards(builder)
+                .into_iter()
+                .zip(0_u8..)
+                .map(|(template, number)| scope.spawn(move || builder.shard(number, &template, options)))
+                .collect();
             starting.into_iter().map(|shard| shard.join().expect("a shard starts")).collect()
         });
         secrets::give(&mut sandbox);
@@ -290,12 +293,11 @@ impl Builder {
             .tls(tls)
     }
 
-    fn shard(&self, number: u8, options: &Options) -> Shard {
-        let template = template::of_shard(self, number);
+    fn shard(&self, number: u8, template: &Template, options: &Options) -> Shard {
         let start = |result: flotilla::Result<Server>| result.unwrap_or_else(|e| panic!("{}", e.text("postgres")));
-        let primary = start(Server::start(&template, options.clone()));
+        let primary = start(Server::start(template, options.clone()));
         let replicas = thread::scope(|scope| {
-            let (primary, template, start) = (&primary, &template, &start);
+            let (primary, start) = (&primary, &start);
             let follow = move || start(primary.follower(template, options.clone()));
             let starting: Vec<_> = (0..self.replicas).map(|_| scope.spawn(follow)).collect();
             starting.into_iter().map(|replica| replica.join().expect("a replica starts")).collect::<Vec<_>>()

@@ -31,7 +31,10 @@ pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 /// Waits until a replica has replayed all that its primary has by now: tables, and roles too.
 #[track_caller]
 pub fn until_replayed(primary: &Server, replica: &Server) {
-    let position = primary.sql("SELECT pg_current_wal_insert_lsn()").expect("a position");
+    // Behind a switch of segments nothing has replayed up to where the primary is until it writes again, which may
+    // take it 15 s by itself.
+    let written = "SET synchronous_commit = on; SELECT pg_logical_emit_message(true, 'harness', '')";
+    let position = primary.sql(written).expect("a position");
     let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{position}'");
     until("the replica has replayed what its primary has", || {
         replica.sql(&replayed).is_ok_and(|is| is == "t").then_some(())

@@ -12,17 +12,21 @@ use crate::sandbox::Sandbox;
 use crate::tool;
 use crate::topology::{NodeEntry, ShardEntry, Topology};
 
-/// What a shard of such a fleet begins with.
-pub(super) fn of_shard(builder: &Builder, number: u8) -> Template {
+/// What the shards of such a fleet begin with.
+pub(super) fn of_shards(builder: &Builder) -> Vec<Template> {
     let cache = places::cache().expect("the cache folder");
-    let made = Template::cached(&cache, number).and_then(|bare| {
-        let empty = bare.changed("app", "1", |server| server.sql("CREATE DATABASE app").map(drop))?;
-        if !builder.init {
+    let empty = |number| {
+        let bare = Template::cached(&cache, number)?;
+        let made = Template::changed(&[bare], "app", "1", |servers| servers[0].sql("CREATE DATABASE app").map(drop));
+        made.map(|mut one| one.remove(0))
+    };
+    let made = (0..builder.shards).map(empty).collect::<flotilla::Result<Vec<_>>>().and_then(|empty| {
+        if !builder.init || empty.is_empty() {
             return Ok(empty);
         }
         let name = hash(&(&builder.name, builder.shards, &builder.key_type, builder.buckets, tool::folder()));
-        empty.changed(&name, &stamp(), |server| {
-            init(builder, number, server);
+        Template::changed(&empty, &name, &stamp(), |servers| {
+            init(builder, servers);
             Ok(())
         })
     });
@@ -43,19 +47,17 @@ pub(super) fn hash(value: &impl Hash) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// Sets one shard up. The others need not be there.
-fn init(builder: &Builder, number: u8, server: &Server) {
+/// Sets the shards up.
+fn init(builder: &Builder, servers: &[Server]) {
     let mut sandbox = Sandbox::new();
     secrets::give(&mut sandbox);
-    let nowhere = sandbox.path().join("nowhere").display().to_string();
-    let shards = (0..builder.shards).map(|shard| {
-        let here = shard == number;
-        let host = if here { server.socket_folder().display().to_string() } else { nowhere.clone() };
-        let node = NodeEntry { name: format!("s{shard}-a"), host, port: server.port() };
-        ShardEntry { name: format!("s{shard}"), initial_buckets: None, nodes: vec![node] }
+    let shards = servers.iter().enumerate().map(|(number, server)| {
+        let host = server.socket_folder().display().to_string();
+        let node = NodeEntry { name: format!("s{number}-a"), host, port: server.port() };
+        ShardEntry { name: format!("s{number}"), initial_buckets: None, nodes: vec![node] }
     });
     // By the socket, whatever the fleet's servers will listen on.
     let topology = Topology { connect: Vec::new(), ..builder.topology(shards.collect()) };
     sandbox.topology(topology.to_string());
-    sandbox.shardctl(["init", "-t", &format!("s{number}")]).run().ok();
+    sandbox.shardctl(["init", "--all"]).run().ok();
 }

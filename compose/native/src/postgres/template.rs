@@ -60,22 +60,35 @@ impl Template {
         kept::folder(&folder, |half| template.make(half)).map(|()| template)
     }
 
-    /// What a server of this template is after `change`: the template of this name, made if it isn't there yet. What
-    /// it is made with goes into the stamp; one of the same name with another stamp is old, and removed.
-    pub fn changed(&self, name: &str, stamp: &str, change: impl FnOnce(&Server) -> Result<()>) -> Result<Self> {
-        let base = self.data.parent().ok_or_else(|| Error::internal("a template without a folder"))?;
+    /// What servers of these templates are after `change`: the templates of this name, made if they aren't there yet.
+    /// What they are made with goes into the stamp; those of the same name with another stamp are old, and removed.
+    pub fn changed(
+        bases: &[Self],
+        name: &str,
+        stamp: &str,
+        change: impl FnOnce(&[Server]) -> Result<()>,
+    ) -> Result<Vec<Self>> {
+        let base = bases.first().and_then(|base| base.data.parent());
+        let base = base.ok_or_else(|| Error::internal("no template to begin with"))?;
         let old = format!("{}+{name}@", base.file_name().unwrap_or_default().to_string_lossy());
         let folder = base.with_file_name(format!("{old}{stamp}"));
-        let template = Self { data: folder.join("data"), account: self.account.clone() };
         kept::folder(&folder, |half| {
             kept::remove_others(&folder, &old)?;
-            let mut server = Server::start(self, Options::default())?;
-            change(&server)?;
-            server.stop(Shutdown::Fast)?;
-            self.account.private_folder(half)?;
-            kept::copy(&server.data(), &half.join("data"))
+            let start = |base| Server::start(base, Options::default());
+            let mut servers = bases.iter().map(start).collect::<Result<Vec<_>>>()?;
+            change(&servers)?;
+            bases[0].account.private_folder(half)?;
+            for (number, server) in servers.iter_mut().enumerate() {
+                server.stop(Shutdown::Fast)?;
+                kept::copy(&server.data(), &half.join(format!("data{number}")))?;
+            }
+            Ok(())
         })?;
-        Ok(template)
+        let changed = |(number, base): (usize, &Self)| Self {
+            data: folder.join(format!("data{number}")),
+            account: base.account.clone(),
+        };
+        Ok(bases.iter().enumerate().map(changed).collect())
     }
 
     /// The account that owns the template's files and that its servers run as.
