@@ -8,8 +8,8 @@ use flotilla_native::places;
 use crate::fleet::{Fleet, PASSWORDS};
 use crate::run::Run;
 
-/// A call lasts a second: no time for a good compiler or threads that collect garbage.
-const JAVA: &str = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData";
+/// A call lasts a second: no time for a compiler or threads that collect garbage.
+const JAVA: &str = "-Xint -XX:+UseSerialGC -XX:-UsePerfData";
 /// Its classes as the first call has loaded them, beside it: the next begins with them, in two thirds of the time.
 const CLASSES: &str = "-Xlog:cds=off -Xlog:cds+dynamic=off -XX:+AutoCreateSharedArchive -XX:SharedArchiveFile=";
 

@@ -12,7 +12,7 @@ use crate::account::Account;
 use crate::kept;
 
 /// Changes whenever what a template holds changes, so that old ones aren't used.
-const REVISION: &str = "2";
+const REVISION: &str = "3";
 
 /// Every server's settings. Those that only a restart can change are the real stack's; fsync and
 /// its kin are off, for a server whose folder is removed in the end.
@@ -77,9 +77,12 @@ impl Template {
             let start = |base| Server::start(base, Options::default());
             let mut servers = bases.iter().map(start).collect::<Result<Vec<_>>>()?;
             change(&servers)?;
+            // What has happened so far needn't be copied each time: WAL goes on in an empty segment.
+            let segments = servers.iter().map(begin_segment).collect::<Result<Vec<_>>>()?;
             bases[0].account.private_folder(half)?;
             for (number, server) in servers.iter_mut().enumerate() {
                 server.stop(Shutdown::Fast)?;
+                remove_other_segments(&server.data(), &segments[number])?;
                 kept::copy(&server.data(), &half.join(format!("data{number}")))?;
             }
             Ok(())
@@ -116,6 +119,24 @@ impl Template {
     pub(super) fn copy_to(&self, data: &Path) -> Result<()> {
         kept::copy(&self.data, data)
     }
+}
+
+/// Ends the segment of WAL at hand, and the recovery that would need it; the name of the new one.
+fn begin_segment(server: &Server) -> Result<String> {
+    server.sql("SELECT pg_switch_wal()")?;
+    server.sql("CHECKPOINT")?;
+    server.sql("SELECT pg_walfile_name(pg_current_wal_insert_lsn())")
+}
+
+/// Removes what a stopped server keeps of WAL besides the segment that it goes on with.
+fn remove_other_segments(data: &Path, segment: &str) -> Result<()> {
+    let folder = data.join("pg_wal");
+    for entry in fs::read_dir(&folder).map_err(|source| kept::failed(&folder, source))?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) && entry.file_name() != segment {
+            fs::remove_file(entry.path()).map_err(|source| kept::failed(&entry.path(), source))?;
+        }
+    }
+    Ok(())
 }
 
 /// The version of PostgreSQL that is installed, asked for once.
