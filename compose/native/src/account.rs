@@ -78,6 +78,13 @@ impl Account {
         })
     }
 
+    /// Writes a file that belongs to this account.
+    pub fn write(&self, path: &Path, text: &str) -> Result<()> {
+        fs::write(path, text)
+            .map_err(|source| Error::new(Code::Io, format!("could not write {}", path.display())).source(source))?;
+        self.own(path)
+    }
+
     /// Makes a folder that only this account may enter; an existing one is kept.
     pub fn private_folder(&self, path: &Path) -> Result<()> {
         use std::os::unix::fs::DirBuilderExt as _;

@@ -75,13 +75,10 @@ impl Server {
             template.copy_to(data)?;
             let slot = slot(data);
             self.sql(&format!("SELECT pg_create_physical_replication_slot('{slot}', true)"))?;
-            let file = |name: &str, text: &str| {
-                let path = data.join(name);
-                write(&path, text).and_then(|()| self.account.own(&path))
-            };
             let primary = self.conninfo("postgres");
-            file("postgresql.auto.conf", &format!("primary_conninfo = '{primary}'\nprimary_slot_name = '{slot}'\n"))?;
-            file("standby.signal", "")
+            let settings = format!("primary_conninfo = '{primary}'\nprimary_slot_name = '{slot}'\n");
+            self.account.write(&data.join("postgresql.auto.conf"), &settings)?;
+            self.account.write(&data.join("standby.signal"), "")
         })
     }
 
@@ -192,7 +189,7 @@ impl Server {
 
     /// Runs SQL as the superuser in another database.
     pub fn sql_in(&self, dbname: &str, sql: &str) -> Result<String> {
-        superuser::run(self.socket_folder(), self.port, dbname, sql)
+        superuser::run(&self.conninfo(dbname), sql)
     }
 
     /// How the superuser reaches a database, by the Unix socket and without a password.
@@ -293,9 +290,7 @@ impl Server {
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.data().join(name);
-        write(&path, text)?;
-        self.account.own(&path)
+        self.account.write(&self.data().join(name), text)
     }
 
     /// PostgreSQL refuses a key that others may read.
@@ -313,11 +308,6 @@ impl Server {
 fn slot(data: &Path) -> String {
     let name = data.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text)
-        .map_err(|source| Error::new(Code::Io, format!("could not write {}", path.display())).source(source))
 }
 
 /// `pg_ident.conf`: who may be the superuser by the Unix socket.

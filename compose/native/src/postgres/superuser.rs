@@ -1,7 +1,6 @@
 //! SQL as the superuser, without a process for each: starting psql costs more than most of what tests ask.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::thread;
 
 use flotilla::{Code, Error, Result};
@@ -9,9 +8,10 @@ use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 
 /// Runs SQL on a session of its own, by the simple protocol as psql does: one message, so that several statements are
 /// one transaction. Its rows are shown as `psql -XAtqc` shows them.
-pub(super) fn run(socket_folder: &Path, port: u16, dbname: &str, sql: &str) -> Result<String> {
-    let mut config = Config::new();
-    config.host_path(socket_folder).port(port).user("postgres").dbname(dbname).application_name("harness");
+pub(super) fn run(conninfo: &str, sql: &str) -> Result<String> {
+    let config = conninfo.parse::<Config>();
+    let mut config = config.map_err(|source| Error::internal("no connection string").source(source))?;
+    config.application_name("harness");
     // The caller may be on a runtime of its own, from which one can't wait on another.
     let outcome = thread::scope(|scope| scope.spawn(|| wait_for(messages(&config, sql))).join());
     let messages = outcome

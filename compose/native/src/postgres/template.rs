@@ -107,12 +107,7 @@ impl Template {
         initdb.args(["--username=postgres", "--auth=scram-sha-256", "--auth-local=peer", "--pgdata"]).arg(&data);
         initdb.current_dir("/");
         run(self.account.run(&mut initdb), "initdb")?;
-        self.write(&data.join("postgresql.conf"), SETTINGS)
-    }
-
-    fn write(&self, path: &Path, text: &str) -> Result<()> {
-        fs::write(path, text).map_err(|source| kept::failed(path, source))?;
-        self.account.own(path)
+        self.account.write(&data.join("postgresql.conf"), SETTINGS)
     }
 
     /// Copies the data folder.
