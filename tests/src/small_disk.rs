@@ -1,5 +1,6 @@
 //! A disk that becomes full: a file system in memory, mounted where a test alone sees it.
 
+use std::cell::RefCell;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,9 @@ use crate::wait::until;
 /// A small file system of the servers' account, in a mount namespace of its own. Gone with this.
 #[derive(Debug)]
 pub struct SmallDisk {
-    holder: Running,
+    /// The namespace's first process.
+    holder: RefCell<Running>,
+    pid: u32,
     path: PathBuf,
 }
 
@@ -26,7 +29,11 @@ impl SmallDisk {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).expect("a folder to mount on");
         account.own(&path).expect("a folder of the servers");
         let options = format!("{options},mode=0700,uid={},gid={}", account.uid, account.gid);
-        let script = r#"mount -t tmpfs -o "$1" small "$2" && echo mounted && exec cat"#;
+        // Who mounted it mounts it anew: a user who enters the namespace has none of the rights that its first process has.
+        let script = r#"
+            mount -t tmpfs -o "$1" small "$2"; echo mounted
+            while read -r options; do mount -o "remount,$options" "$2"; echo remounted; done
+        "#;
         // Without root's rights, the namespace of users gives those that mounting takes.
         let unshare: &[&str] = if rustix::process::geteuid().is_root() {
             &["--mount", "--propagation", "private"]
@@ -34,12 +41,11 @@ impl SmallDisk {
             &["--user", "--map-current-user", "--keep-caps", "--mount", "--propagation", "private"]
         };
         let run = Run::new("unshare").args(unshare).args(["sh", "-euc", script, "sh", &options]).args([&path]);
-        let mut holder = run.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin_open().start();
-        until("the small disk is mounted", || {
-            assert!(!holder.has_ended(), "mounting failed: {}", holder.stderr_so_far());
-            holder.stdout_so_far().contains("mounted").then_some(())
-        });
-        Self { holder, path }
+        let holder = run.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin_open().start();
+        let pid = holder.pid();
+        let disk = Self { holder: RefCell::new(holder), pid, path };
+        disk.holder_says("mounted", 0);
+        disk
     }
 
     /// Its folder, as programs on it see it.
@@ -49,20 +55,30 @@ impl SmallDisk {
 
     /// A file on it, as this process can see it.
     pub fn seen(&self, name: &str) -> PathBuf {
-        let root = PathBuf::from(format!("/proc/{}/root", self.holder.pid()));
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid));
         root.join(self.path.strip_prefix("/").expect("an absolute path")).join(name)
     }
 
     fn enter(&self) -> Run {
-        let pid = self.holder.pid().to_string();
+        let pid = self.pid.to_string();
         let run = Run::new("nsenter").args(["--target", &pid, "--mount"]);
         if rustix::process::geteuid().is_root() { run } else { run.args(["--user", "--preserve-credentials"]) }
     }
 
     /// Mounts it with other options.
     pub fn remount(&self, options: &str) {
-        let run = self.enter().args(["mount", "-o", &format!("remount,{options}")]).args([&self.path]);
-        run.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").run().ok();
+        let before = self.holder.borrow().stdout_so_far().len();
+        self.holder.borrow_mut().write(format!("{options}\n"));
+        self.holder_says("remounted", before);
+    }
+
+    /// Waits until its first process has said this behind what it had said before.
+    fn holder_says(&self, what: &str, before: usize) {
+        until(&format!("the small disk is {what}"), || {
+            let mut holder = self.holder.borrow_mut();
+            assert!(!holder.has_ended(), "mounting failed: {}", holder.stderr_so_far());
+            holder.stdout_so_far()[before..].contains(what).then_some(())
+        });
     }
 
     /// A run of a tool that sees it, as the account that servers and operators share.

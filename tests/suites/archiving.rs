@@ -238,7 +238,7 @@ fn what_is_encrypted_is_read_with_the_key_and_not_without() {
 fn a_killed_push_leaves_nothing_half_done() {
     let fleet = archiving();
     let (name, path) = segment(&fleet);
-    let killed = push(&fleet, &path).env("FLOTILLA_FAILPOINT", "wal_push.written").run();
+    let killed = push(&fleet, &path).env("FLOTILLA_FAILPOINT", "store.written").run();
     assert_eq!(killed.signal(), Some(9), "{}", killed.transcript());
     push(&fleet, &path).run().ok();
     assert_eq!(fetch(&fleet, "pitr", &name).run().ok().line("s0")["compared"], true);

@@ -88,7 +88,8 @@ fn pools(golden: &mut Golden) {
     let text = pooling.rendered();
     let pooling = pooling.pooler(&text);
     let mut one = |args: &[&str], code: i32| golden.take(&pooling.fleet.tool("poolcfg", args).run().code_is(code));
-    one(&["check", "/etc/pgbouncer/pgbouncer.ini"], 0);
+    pooling.fleet.file("md5.ini", "[pgbouncer]\nauth_type = md5\n");
+    one(&["check", "md5.ini"], 0);
     one(&["check", "--rules"], 0);
     one(&["advise", "-t", "pool-a", "--window", "1s", "--samples", "20"], 3);
     let query = format!("PGUSER=app PGDATABASE=s0 {} -XAtqc 'SELECT 1'", pooling.psql());

@@ -12,7 +12,7 @@ mod write;
 pub use locate::Located;
 pub use pin::Pin;
 pub use read::{Opened, Unpacked};
-pub use write::{Form, Sealed};
+pub use write::{Form, Kept, Sealed};
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use crc_fast::{CrcAlgorithm, Digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use aside::SummingAside;
+pub(crate) use aside::sum_aside;
 
 /// CRC-32C of these one after another, PostgreSQL's own checksum.
 pub(crate) fn crc32c<const N: usize>(parts: [&[u8]; N]) -> u32 {
@@ -148,9 +148,15 @@ impl<T> Summing<T> {
         self.bytes
     }
 
+    /// What has passed so far.
+    pub fn passed(&self) -> Passed {
+        Passed { bytes: self.bytes, sum: Sum(self.hasher.clone().finalize().into()) }
+    }
+
     /// The inner reader or writer, and what has passed.
     pub fn finish(self) -> (T, Passed) {
-        (self.inner, Passed { bytes: self.bytes, sum: Sum(self.hasher.finalize().into()) })
+        let passed = self.passed();
+        (self.inner, passed)
     }
 
     fn pass(&mut self, bytes: &[u8]) {

@@ -211,13 +211,11 @@ impl Error {
     /// The causes, outermost first.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
-        let mut next: Option<&dyn StdError> = self.source.as_deref().map(|e| e as &dyn StdError);
-        while let Some(cause) = next {
+        for cause in anyhow::Chain::new(self).skip(1) {
             let text = cause.to_string();
             if causes.last() != Some(&text) && text != self.message {
                 causes.push(text);
             }
-            next = cause.source();
         }
         causes
     }

@@ -1,5 +1,7 @@
 //! TLS: when it is used, what is verified, how logins are bound to it.
 
+use flotilla_native::account::Account;
+
 use super::case::{Case, all};
 use super::servers::{PASS, Servers, alice, at};
 
@@ -113,6 +115,7 @@ fn logins_are_bound_to_their_connection_as_psql_binds_them() {
     let main = servers.main.port();
     let full = format!("sslmode=verify-full sslrootcert={}", servers.file("ca.crt"));
     let socket = servers.socket();
+    let peer = Account::server().expect("the servers' account").name;
     all(
         &servers,
         &[
@@ -138,7 +141,7 @@ fn logins_are_bound_to_their_connection_as_psql_binds_them() {
                 .fails("auth_failed"),
             Case::new("channel binding disabled", format!("{} {full} channel_binding=disable", alice(main)))
                 .pgpass(PASS),
-            Case::new("requirepeer", format!("host={socket} port={main} user=trusted dbname=app requirepeer=postgres")),
+            Case::new("requirepeer", format!("host={socket} port={main} user=trusted dbname=app requirepeer={peer}")),
             Case::new(
                 "requirepeer, another",
                 format!("host={socket} port={main} user=trusted dbname=app requirepeer=nobody"),

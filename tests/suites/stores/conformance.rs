@@ -46,6 +46,7 @@ async fn every_promise(store: &Store) {
     what_is_written_is_read(store).await;
     what_is_not_there_is_absent(store).await;
     an_object_that_is_kept_stays(store).await;
+    a_note_is_only_of_what_was_written(store).await;
     one_of_many_writers_wins(store).await;
     ranges_are_cut_at_the_end(store).await;
     listings_are_whole_and_in_order(store).await;
@@ -111,6 +112,22 @@ async fn an_object_that_is_kept_stays(store: &Store) {
     let large = store.upload("once", pieces(&noise(12 << 20)), keep).await.unwrap();
     assert!(matches!(large, Put::Written { .. }));
     store.delete(["once"]).await.unwrap();
+}
+
+async fn a_note_is_only_of_what_was_written(store: &Store) {
+    let noted = async |content: &'static str, over, note: &'static str| {
+        let how = Upload { over, ..Upload::default() };
+        let note = async move { Ok(("notes/of/it".to_owned(), note.into())) };
+        store.upload_noted("both/of/them", pieces(&content.into()), how, Box::pin(note)).await.unwrap()
+    };
+    let both = async || (read(store, "both/of/them").await, read(store, "notes/of/it").await);
+    assert!(matches!(noted("first", Over::Keep, "1").await, Put::Written { size: 5, .. }));
+    assert_eq!(both().await, ("first".into(), "1".into()));
+    assert_eq!(noted("second", Over::Keep, "2").await, Put::Exists);
+    assert_eq!(both().await, ("first".into(), "1".into()));
+    assert!(matches!(noted("second", Over::Replace, "2").await, Put::Written { size: 6, .. }));
+    assert_eq!(both().await, ("second".into(), "2".into()));
+    store.delete(["both/of/them", "notes/of/it"]).await.unwrap();
 }
 
 async fn one_of_many_writers_wins(store: &Store) {

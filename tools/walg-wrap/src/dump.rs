@@ -15,7 +15,7 @@ use flotilla::record::{Done, Record};
 use flotilla::target::Target;
 use flotilla::{Context, failpoint};
 use flotilla_archive::Archive;
-use flotilla_archive::archive::Form;
+use flotilla_archive::archive::{Form, Kept};
 use flotilla_archive::documents::{Contents, Dump, DumpedTable};
 use flotilla_archive::names::DumpName;
 use flotilla_archive::retention;
@@ -172,8 +172,9 @@ async fn dump(cx: &Context, target: &Target, args: &push::Args) -> Result<Done<P
     let system = Some(source.system);
     let json = serde_json::to_vec(&contents).map_err(|e| Error::internal("contents are no JSON").source(e))?;
     let key = name.contents(archive.codec());
-    let written = archive.write(&key, Form::Packed, Over::Keep, system, move |sink| sink.write_all(&json));
-    let (sealed, ()) = written.await?;
+    let there = || Error::refused(format!("there is a dump {name} already")).hint("Run it again.");
+    let written = archive.write_new(&key, Form::Packed, system, move |sink| sink.write_all(&json));
+    let (Kept::Written(sealed), ()) = written.await? else { return Err(there()) };
     failpoint::hit("dump.contents");
     let made = Made { snapshot: &snapshot, streamed: &streamed, contents: &contents };
     let document = Dump {
@@ -195,7 +196,7 @@ async fn dump(cx: &Context, target: &Target, args: &push::Args) -> Result<Done<P
     retention::check_dump_footing(&archive, &name, &document.objects(&name)).await?;
     let put = archive.write_plain(&name.document(), document.to_json().into(), Over::Keep, system).await?;
     if put == Put::Exists {
-        return Err(Error::refused(format!("there is a dump {name} already")).hint("Run it again."));
+        return Err(there());
     }
     failpoint::hit("dump.document");
 

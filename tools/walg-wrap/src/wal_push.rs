@@ -8,18 +8,18 @@ use std::fs;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
+use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
 use flotilla::record::{Line, Record, RecordInfo};
 use flotilla::verb::{Effect, Example, Scope, Verb};
-use flotilla::{Context, failpoint};
-use flotilla_archive::archive::Form;
+use flotilla_archive::archive::{Form, Kept};
 use flotilla_archive::digest::{Content, Passed};
 use flotilla_archive::documents::Sidecar;
-use flotilla_archive::store::{Over, Put};
 use flotilla_archive::wal::{PAGE_SIZE, WalFile};
 use flotilla_archive::{Archive, names};
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::cluster::{self, Cluster};
@@ -38,8 +38,6 @@ pub(crate) const VERB: Verb = Verb {
     }],
 };
 
-/// A longer file isn't held in memory: PostgreSQL's segments may have 1 GiB.
-const HELD: usize = 32 << 20;
 /// What is read of it at a time.
 const PIECE: usize = 256 << 10;
 
@@ -144,25 +142,23 @@ impl File {
     /// Puts it there; none when the same was there already.
     async fn push(&self, archive: &Archive, key: &str) -> Result<Option<Passed>> {
         let system = Some(self.cluster.control.system_identifier);
-        let Some(length) = usize::try_from(self.length).ok().filter(|length| *length <= HELD) else {
-            return self.stream(archive, key, system).await;
+        // Packing takes the processor, asking whose archive it is the network: the object comes to its end only where
+        // the answer allows it.
+        let (allow, allowed) = oneshot::channel();
+        let content = self.content();
+        let fill = move |sink: &mut dyn Write| {
+            content(sink)?;
+            allowed.blocking_recv().map_err(|_| io::ErrorKind::PermissionDenied.into())
         };
-        // Packing takes the processor, asking whose archive it is the network.
-        let packing = tokio::task::spawn_blocking({
-            let (archive, fill) = (archive.clone(), self.content());
-            move || archive.seal(length, fill)
-        });
-        archive.claim(&self.cluster.pin()).await?;
-        let packed = packing.await.map_err(|e| Error::internal("packing a file failed").source(e))?;
-        let (bytes, stored, content) = packed.map_err(|e| unreadable(&self.path, e))?;
-        let sums = Sidecar::new(key, stored, Some(content), system);
-        match archive.store().put(key, bytes, Over::Keep).await? {
-            Put::Written { .. } => {
-                failpoint::hit("wal_push.written");
-                archive.write_sums(&sums).await?;
-                Ok(Some(stored))
-            }
-            Put::Exists => {
+        let claim = async {
+            archive.claim(&self.cluster.pin()).await?;
+            let _ = allow.send(());
+            Ok(())
+        };
+        let ((), (kept, ())) = tokio::try_join!(claim, archive.write_new(key, Form::Summed, system, fill))?;
+        match kept {
+            Kept::Written(sealed) => Ok(Some(sealed.stored)),
+            Kept::Exists(content) => {
                 self.compare(archive, key, content, system).await?;
                 Ok(None)
             }
@@ -177,17 +173,6 @@ impl File {
             let copied = io::copy(&mut reader, sink)?;
             if copied == length { Ok(()) } else { Err(io::Error::other("the file changes while it is read")) }
         }
-    }
-
-    /// The same of a file whose packed content isn't held in memory.
-    async fn stream(&self, archive: &Archive, key: &str, system: Option<u64>) -> Result<Option<Passed>> {
-        archive.claim(&self.cluster.pin()).await?;
-        let (sealed, ()) = archive.write(key, Form::Summed, Over::Keep, system, self.content()).await?;
-        if sealed.written {
-            return Ok(Some(sealed.stored));
-        }
-        self.compare(archive, key, sealed.content, system).await?;
-        Ok(None)
     }
 
     /// What is there under this name must have the same content. Every server of a shard archives, so

@@ -46,8 +46,7 @@ async fn messages(config: &Config, sql: &str) -> Result<Vec<SimpleQueryMessage>,
 /// What the server said, as psql shows it.
 fn said(error: &tokio_postgres::Error) -> String {
     let Some(report) = error.as_db_error() else {
-        let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-        return causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+        return anyhow::Chain::new(error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
     };
     let mut text = format!("{}:  {}", report.severity(), report.message());
     for (word, more) in [("DETAIL", report.detail()), ("HINT", report.hint()), ("CONTEXT", report.where_())] {

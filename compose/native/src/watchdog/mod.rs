@@ -276,12 +276,7 @@ fn serves(process: Identity, data: &Path) -> bool {
 
 /// Whether nobody listens where Patroni should: it isn't slow, it isn't there.
 fn is_refused(error: &Error) -> bool {
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
+    anyhow::Chain::new(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::ConnectionRefused)
 }

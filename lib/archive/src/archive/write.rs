@@ -1,26 +1,30 @@
 //! Writing objects: packed, encrypted, summed, and only then there.
 
-use std::io::{self, Write};
-use std::sync::Arc;
+use std::io::{self, Sink, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use flotilla::{Error, Result};
-use futures_util::StreamExt as _;
-use tokio::sync::mpsc;
+use futures_util::future::ready;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Archive, failed};
 use crate::codec::Codec;
 use crate::crypt::{Encrypting, Key};
-use crate::digest::{Content, Counting, Passed, Summing, SummingAside};
+use crate::digest::{Content, Counting, Passed, Sum, Summing, sum_aside};
 use crate::documents::Sidecar;
 use crate::names;
-use crate::store::{Over, Put, Upload};
+use crate::store::{Class, Note, Over, Put, StoreError, Upload};
 
 /// How much is handed to the store at once, in bytes.
 const CHUNK: usize = 1 << 20;
 /// How many such pieces may wait for the store.
 const WAITING: usize = 4;
+
+/// As much of a file of the WAL is sent in one piece, in bytes: most need no second request.
+const WHOLE: usize = 32 << 20;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +33,15 @@ pub struct Sealed {
     pub stored: Passed,
     /// Its content.
     pub content: Content,
-    /// False when there was an object of this name already, which stays as it is.
-    pub written: bool,
+}
+
+/// What became of an object that replaces none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is in the store.
+    Written(Sealed),
+    /// There was one of this name already, which stays as it is; the content that it should have had.
+    Exists(Content),
 }
 
 /// What becomes of a content on its way into the store.
@@ -49,7 +60,7 @@ pub enum Form {
 struct Sealing {
     codec: Codec,
     secret: Option<Arc<Key>>,
-    /// Whether the content is summed where that isn't the sum of what is stored.
+    /// Whether the content is summed.
     summed: bool,
 }
 
@@ -63,27 +74,42 @@ impl Archive {
         }
     }
 
-    /// Writes an object from what `fill` writes, and its sums. The object appears when `fill` has ended
-    /// well and everything has arrived; in memory are a few pieces of it.
-    pub async fn write<T, F>(
-        &self,
-        key: &str,
-        form: Form,
-        over: Over,
-        system: Option<u64>,
-        fill: F,
-    ) -> Result<(Sealed, T)>
+    /// Writes an object from what `fill` writes, and its sums; one of this name is replaced. The object appears when
+    /// `fill` has ended well and everything has arrived; in memory are a few pieces of it.
+    pub async fn write<T, F>(&self, key: &str, form: Form, system: Option<u64>, fill: F) -> Result<(Sealed, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
+    {
+        match self.fill(key, form, Over::Replace, system, fill).await? {
+            (Kept::Written(sealed), value) => Ok((sealed, value)),
+            (Kept::Exists(_), _) => Err(exists(key)),
+        }
+    }
+
+    /// The same, unless there is an object of this name.
+    pub async fn write_new<T, F>(&self, key: &str, form: Form, system: Option<u64>, fill: F) -> Result<(Kept, T)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
+    {
+        self.fill(key, form, Over::Keep, system, fill).await
+    }
+
+    async fn fill<T, F>(&self, key: &str, form: Form, over: Over, system: Option<u64>, fill: F) -> Result<(Kept, T)>
     where
         T: Send + 'static,
         F: FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
     {
         let sealing = self.sealing(form);
         let (send, receive) = mpsc::channel::<io::Result<Bytes>>(WAITING);
+        let (tell, told) = oneshot::channel();
         let work = tokio::task::spawn_blocking(move || {
             let pipe = Pipe { send: send.clone(), buffer: BytesMut::with_capacity(CHUNK) };
-            let filled = sealing.fill(pipe, fill).and_then(|(mut pipe, stored, content, value)| {
+            let filled = sealing.fill(pipe, fill).and_then(|(mut pipe, content, value)| {
                 pipe.flush()?;
-                Ok((stored, content, value))
+                let _ = tell.send(content);
+                Ok((content, value))
             });
             // The upload must not take the end of the pipe for the end of the object.
             if let Err(error) = &filled {
@@ -91,8 +117,22 @@ impl Archive {
             }
             filled
         });
-        let how = Upload { over, parallelism: 2, ..Upload::default() };
-        let put = self.store().upload(key, ReceiverStream::new(receive).boxed(), how).await;
+        // Summed on its way out, for packing takes the other thread's time.
+        let stored = Arc::new(Mutex::new(Summing::new(io::sink())));
+        let pass = Arc::clone(&stored);
+        let source = ReceiverStream::new(receive).inspect_ok(move |piece| pass_by(&pass, piece)).boxed();
+        let passed = Arc::clone(&stored);
+        let object = key.to_owned();
+        let note: Note = async move {
+            let content = told.await.map_err(|_| StoreError::new(Class::Other, "an object has no sums"))?;
+            let (stored, content) = sums(&passed, content, form);
+            let sums = Sidecar::new(&object, stored, Some(content), system);
+            Ok((names::sidecar(&object), sums.to_json().into()))
+        }
+        .boxed();
+        let part_bytes = if form == Form::Summed { WHOLE } else { Upload::default().part_bytes };
+        let how = Upload { over, parallelism: 2, part_bytes, ..Upload::default() };
+        let put = self.store().upload_noted(key, source, how, note).await;
         let filled = work.await.map_err(|e| Error::internal("packing an object failed").source(e))?;
         // Where both failed, the cause is the one that came first: a store that hung up breaks the pipe.
         let put = match (put, &filled) {
@@ -102,35 +142,24 @@ impl Archive {
             (Ok(put), _) => Some(put),
             (Err(_), Err(_)) => None,
         };
-        let (stored, content, value) = filled.map_err(|error| failed(key, error))?;
-        let written = matches!(put, Some(Put::Written { .. }));
-        if written {
-            self.write_sums(&Sidecar::new(key, stored, Some(content), system)).await?;
-        }
-        Ok((Sealed { stored, content, written }, value))
-    }
-
-    /// Packs and encrypts into memory what `fill` writes, some `length` bytes: the object, and its sums as
-    /// [`Self::write`] would keep them. The only errors are those of `fill`.
-    pub fn seal(
-        &self,
-        length: usize,
-        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> io::Result<(Bytes, Passed, Content)> {
-        let sealing = self.sealing(Form::Summed);
-        // Memory that isn't written to costs nothing; growing does.
-        let sealed = sealing.fill(Vec::with_capacity(length), fill);
-        sealed.map(|(bytes, stored, content, ())| (bytes.into(), stored, content))
+        let (content, value) = filled.map_err(|error| failed(key, error))?;
+        let kept = if matches!(put, Some(Put::Written { .. })) {
+            let (stored, content) = sums(&stored, content, form);
+            Kept::Written(Sealed { stored, content })
+        } else {
+            Kept::Exists(content)
+        };
+        Ok((kept, value))
     }
 
     /// Writes a small object as it is, neither packed nor encrypted, and its sums.
     pub async fn write_plain(&self, key: &str, content: Bytes, over: Over, system: Option<u64>) -> Result<Put> {
-        let passed = Passed { bytes: content.len() as u64, sum: crate::digest::Sum::of(&content) };
-        let put = self.store().put(key, content, over).await?;
-        if put != Put::Exists {
-            self.write_sums(&Sidecar::new(key, passed, Some(passed.into()), system)).await?;
-        }
-        Ok(put)
+        let passed = Passed { bytes: content.len() as u64, sum: Sum::of(&content) };
+        let sums = Sidecar::new(key, passed, Some(passed.into()), system);
+        let note = ready(Ok((names::sidecar(key), sums.to_json().into()))).boxed();
+        let source = futures_util::stream::once(ready(Ok(content))).boxed();
+        let how = Upload { over, ..Upload::default() };
+        Ok(self.store().upload_noted(key, source, how, note).await?)
     }
 
     /// Writes the sums of an object, which must be there.
@@ -142,38 +171,25 @@ impl Archive {
 }
 
 impl Sealing {
-    /// Content → packing → encryption → sink, summed at the sink, and at the other end where that is wanted: the
-    /// sink, what it got, what went in.
-    fn fill<W: Write, T>(
+    /// Content → packing → encryption → sink; the sink, and what went in.
+    fn fill<W: Write, T: Send>(
         &self,
         sink: W,
-        fill: impl FnOnce(&mut dyn Write) -> io::Result<T>,
-    ) -> io::Result<(W, Passed, Content, T)> {
-        let stored = Summing::new(sink);
-        let (stored, mut content, value) = match &self.secret {
-            None => self.fill_packed(stored, fill)?,
-            Some(key) => {
-                let (sealed, content, value) = self.fill_packed(Encrypting::new(stored, key)?, fill)?;
-                (sealed.finish()?, content, value)
-            }
-        };
-        let (sink, passed) = stored.finish();
-        if self.is_plain() {
-            content = passed.into();
-        }
-        Ok((sink, passed, content, value))
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<T> + Send,
+    ) -> io::Result<(W, Content, T)> {
+        let Some(key) = &self.secret else { return self.fill_packed(sink, fill) };
+        let (sealed, content, value) = self.fill_packed(Encrypting::new(sink, key)?, fill)?;
+        Ok((sealed.finish()?, content, value))
     }
 
-    fn fill_packed<W: Write, T>(
+    fn fill_packed<W: Write, T: Send>(
         &self,
         sink: W,
-        fill: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<T> + Send,
     ) -> io::Result<(W, Content, T)> {
         let packer = self.codec.writer(sink, None)?;
-        let (packer, content, value) = if self.summed && !self.is_plain() {
-            let mut content = SummingAside::new(packer)?;
-            let value = fill(&mut content)?;
-            let (packer, passed) = content.finish()?;
+        let (packer, content, value) = if self.summed {
+            let (packer, passed, value) = sum_aside(packer, fill)?;
             (packer, passed.into(), value)
         } else {
             let mut content = Counting::new(packer);
@@ -183,11 +199,17 @@ impl Sealing {
         };
         Ok((packer.finish()?, content, value))
     }
+}
 
-    /// Whether what is stored is the content itself.
-    fn is_plain(&self) -> bool {
-        self.codec == Codec::None && self.secret.is_none()
-    }
+/// The sums of what has passed; of what is stored as it is they are the content's, too.
+fn sums(stored: &Mutex<Summing<Sink>>, content: Content, form: Form) -> (Passed, Content) {
+    let stored = stored.lock().unwrap_or_else(PoisonError::into_inner).passed();
+    (stored, if form == Form::Plain { stored.into() } else { content })
+}
+
+fn pass_by(stored: &Mutex<Summing<Sink>>, piece: &[u8]) {
+    // A sink takes everything.
+    let _ = stored.lock().unwrap_or_else(PoisonError::into_inner).write_all(piece);
 }
 
 /// An object that was there before all of the new one was made.

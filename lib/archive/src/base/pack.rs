@@ -10,7 +10,6 @@ use tokio::task::JoinHandle;
 
 use crate::archive::{Archive, Form, Sealed};
 use crate::names::{self, BackupName};
-use crate::store::Over;
 use crate::tarball::{Kind, Member, TarWriter};
 
 /// How much content travels to a part at once, in bytes.
@@ -180,6 +179,6 @@ async fn write(
             }
         }
     };
-    let (sealed, ()) = archive.write(&key, Form::Packed, Over::Replace, Some(system), fill).await?;
+    let (sealed, ()) = archive.write(&key, Form::Packed, Some(system), fill).await?;
     Ok(sealed)
 }

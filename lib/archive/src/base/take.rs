@@ -131,7 +131,7 @@ impl Taken {
             tar.finish().map(drop)
         };
         let key = names::part(&self.name, &name);
-        let written = archive.write(&key, Form::Packed, Over::Replace, Some(self.system), fill).await?;
+        let written = archive.write(&key, Form::Packed, Some(self.system), fill).await?;
         let (sealed, ()): (Sealed, ()) = written;
         self.packed.push(Packed { name, sealed });
         Ok(())
@@ -176,9 +176,7 @@ pub async fn seal(archive: &Archive, taken: Taken, how: Describe) -> Result<Sent
     let parts: Vec<String> = taken.packed.iter().map(|part| part.name.clone()).collect();
     archive.write_plain(&names::metadata(&name), metadata.to_json().into(), Over::Replace, system).await?;
     failpoint::hit("push.metadata");
-    archive
-        .write(&names::files_metadata(&name), Form::Plain, Over::Replace, system, move |sink| list(&taken, sink))
-        .await?;
+    archive.write(&names::files_metadata(&name), Form::Plain, system, move |sink| list(&taken, sink)).await?;
     failpoint::hit("push.files_metadata");
     retention::check_footing(archive, &name, parent.as_ref(), &parts).await?;
     archive.write_plain(&names::sentinel(&name), sentinel.to_json().into(), Over::Replace, system).await?;

@@ -97,12 +97,7 @@ impl fmt::Display for StoreError {
 impl fmt::Debug for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {self}", self.class)?;
-        let mut next = self.source.as_deref().map(|e| e as &dyn StdError);
-        while let Some(cause) = next {
-            write!(f, "; caused by: {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
+        anyhow::Chain::new(self).skip(1).try_for_each(|cause| write!(f, "; caused by: {cause}"))
     }
 }
 

@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flotilla::config::{ArchiveStore, StoreUrl};
+use flotilla::failpoint;
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 
@@ -43,6 +44,9 @@ pub use preflight::{Preflight, Rights};
 
 /// What comes later.
 pub type Later<'a, T> = BoxFuture<'a, Result<T>>;
+
+/// The name and the content of an object that tells of another.
+pub type Note = Later<'static, (String, Bytes)>;
 
 /// What requests to S3 are signed with, for another program.
 #[derive(Clone, Debug)]
@@ -61,6 +65,19 @@ trait Backend: Send + Sync {
     fn head(&self, key: String) -> Later<'_, Meta>;
     fn put(&self, key: String, content: Bytes, over: Over) -> Later<'_, Put>;
     fn upload(&self, key: String, source: Source, how: Upload) -> Later<'_, Put>;
+
+    fn upload_noted(&self, key: String, source: Source, how: Upload, note: Note) -> Later<'_, Put> {
+        Box::pin(async move {
+            let put = self.upload(key, source, how).await?;
+            if put != Put::Exists {
+                failpoint::hit("store.written");
+                let (name, text) = note.await?;
+                self.put(name, text, Over::Replace).await?;
+            }
+            Ok(put)
+        })
+    }
+
     fn list(&self, base: &str, listing: Listing) -> Entries;
     fn delete(&self, keys: Vec<String>) -> Later<'_, ()>;
     fn credentials(&self) -> Later<'_, Option<Credentials>>;
@@ -148,6 +165,18 @@ impl Store {
     /// appears when all of it is there, and not at all when the source or this call ends before.
     pub async fn upload(&self, key: &str, source: Source, how: Upload) -> Result<Put> {
         self.backend.upload(self.full(key)?, source, how).await
+    }
+
+    /// The same, and where it was written, a small object that tells of it: nobody sees the note before the object.
+    /// The note is asked for when the source has ended. Both are durable when this ends. Its failpoint, between the
+    /// two, is `store.written`.
+    pub async fn upload_noted(&self, key: &str, source: Source, how: Upload, note: Note) -> Result<Put> {
+        let base = self.clone();
+        let note = Box::pin(async move {
+            let (name, text) = note.await?;
+            Ok((base.full(&name)?, text))
+        });
+        self.backend.upload_noted(self.full(key)?, source, how, note).await
     }
 
     /// The objects of a listing, in the order of their names, page by page.

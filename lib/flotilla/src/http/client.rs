@@ -1,6 +1,5 @@
 //! A client for small questions: one request, one answer of bounded size, no second try.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -148,12 +147,7 @@ fn failed(url: &str, error: &legacy::Error) -> Error {
     if let Some(found) = tls::find(error) {
         return tls::explain(found, &name);
     }
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    let mut last = String::new();
-    while let Some(cause) = next {
-        last = cause.to_string();
-        next = cause.source();
-    }
+    let last = anyhow::Chain::new(error).last().map(ToString::to_string).unwrap_or_default();
     Error::new(Code::Unreachable, format!("could not ask {}: {last}", host(url)))
         .hint("Is the server running, and does it listen at this address?")
 }

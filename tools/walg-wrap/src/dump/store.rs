@@ -12,7 +12,6 @@ use flotilla::error::{Error, Result};
 use flotilla_archive::Archive;
 use flotilla_archive::archive::{Form, Sealed};
 use flotilla_archive::names::DumpName;
-use flotilla_archive::store::Over;
 use flotilla_archive::tarball::{Kind, Member, TarWriter};
 use rustix::fs::{FallocateFlags, fallocate};
 use tokio::sync::mpsc;
@@ -58,7 +57,7 @@ impl Place {
         let (given_up, gone) = (Arc::clone(&self.given_up), path.clone());
         let work = move |sink: &mut dyn Write| pass(&path, &how, &given_up, sink);
         let key = self.name.file(&file, self.archive.codec());
-        let written = self.archive.write(&key, Form::Packed, Over::Replace, Some(self.system), work);
+        let written = self.archive.write(&key, Form::Packed, Some(self.system), work);
         let (sealed, lines) = written.await?;
         fs::remove_file(&gone).map_err(|e| unusable(&gone, e))?;
         Ok((Stored { file, bytes: sealed.content.bytes, lines }, sealed))
@@ -91,7 +90,7 @@ impl Place {
                 tar.finish()?;
                 Ok((files, packed))
             };
-            let (sealed, back) = self.archive.write(&key, Form::Packed, Over::Replace, Some(self.system), fill).await?;
+            let (sealed, back) = self.archive.write(&key, Form::Packed, Some(self.system), fill).await?;
             files = back.0;
             stored.extend(back.1);
             parts.push(sealed);

@@ -18,7 +18,7 @@ use flotilla::{Code, Error};
 use futures_util::stream;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-use super::{Backend, Body, Class, Entries, Later, Listing, Meta, Over, Put, Result, Source, StoreError, Upload};
+use super::{Backend, Body, Class, Entries, Later, Listing, Meta, Note, Over, Put, Result, Source, StoreError, Upload};
 
 /// Where objects are made, below the store's folder.
 const WORKSHOP: &str = ".flotilla-new";
@@ -122,6 +122,11 @@ impl Folder {
     }
 }
 
+/// A content that is there already, as one that comes.
+fn whole(content: Bytes) -> Source {
+    Box::pin(stream::once(async { Ok(content) }))
+}
+
 /// Runs what blocks where it may.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work)
@@ -153,8 +158,11 @@ impl Backend for Folder {
     }
 
     fn put(&self, key: String, content: Bytes, over: Over) -> Later<'_, Put> {
-        let source = Box::pin(stream::once(async { Ok(content) }));
-        Box::pin(self.write(key, source, over))
+        Box::pin(self.write(key, whole(content), over))
+    }
+
+    fn upload_noted(&self, key: String, source: Source, how: Upload, note: Note) -> Later<'_, Put> {
+        Box::pin(self.write_noted(key, source, how.over, note))
     }
 
     fn upload(&self, key: String, source: Source, how: Upload) -> Later<'_, Put> {

@@ -1,15 +1,19 @@
 //! Writing and deleting files, so that a crash leaves all of an object or nothing.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use crc_fast::{CrcAlgorithm, Digest};
+use flotilla::failpoint;
 use futures_util::StreamExt as _;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use futures_util::future::try_join_all;
+use rustix::fs::{Advice, CWD, RenameFlags, fadvise, renameat_with};
 
-use super::{Folder, WORKSHOP, blocking};
-use crate::store::{Class, Over, Put, Result, Source, StoreError};
+use super::{Folder, WORKSHOP, blocking, whole};
+use crate::store::{Class, Note, Over, Put, Result, Source, StoreError};
 
 /// A file that becomes an object, or goes.
 struct Making {
@@ -27,9 +31,35 @@ impl Drop for Making {
 }
 
 impl Folder {
-    pub(super) async fn write(&self, key: String, mut source: Source, over: Over) -> Result<Put> {
-        let folder = self.clone();
-        let named = key.clone();
+    pub(super) async fn write(&self, key: String, source: Source, over: Over) -> Result<Put> {
+        let (making, put) = self.lay(&key, source).await?;
+        let making = self.settle(&key, making).await?;
+        let named = self.name(key, making, over).await?;
+        self.sync_all(named.iter().flatten()).await?;
+        Ok(if named.is_some() { put } else { Put::Exists })
+    }
+
+    /// Lets the disk write both at once, which it does in half the time. Nobody sees the note before the object; what
+    /// a crash leaves of the two names are those that the file system has journalled, in their order.
+    pub(super) async fn write_noted(&self, key: String, source: Source, over: Over, note: Note) -> Result<Put> {
+        let (making, put) = self.lay(&key, source).await?;
+        let noting = async {
+            let (name, text) = note.await?;
+            let (making, _) = self.lay(&name, whole(text)).await?;
+            let making = self.settle(&name, making).await?;
+            Ok((name, making))
+        };
+        let (making, (name, note)) = tokio::try_join!(self.settle(&key, making), noting)?;
+        let Some(mut unsynced) = self.name(key, making, over).await? else { return Ok(Put::Exists) };
+        failpoint::hit("store.written");
+        unsynced.extend(self.name(name, note, Over::Replace).await?.into_iter().flatten());
+        self.sync_all(&unsynced).await?;
+        Ok(put)
+    }
+
+    /// A file in the workshop, and what its content comes to.
+    async fn lay(&self, key: &str, mut source: Source) -> Result<(Making, Put)> {
+        let (folder, named) = (self.clone(), key.to_owned());
         let mut making = blocking(move || folder.begin().map_err(|e| folder.failed("write", &named, e))).await?;
         let mut digest = Digest::new(CrcAlgorithm::Crc64Nvme);
         let mut size = 0;
@@ -38,19 +68,47 @@ impl Folder {
                 StoreError::new(Class::Other, format!("could not write \"{key}\": its source failed")).source(source)
             })?;
             digest.update(&chunk);
+            let begins = size;
             size += chunk.len() as u64;
-            let (folder, named) = (self.clone(), key.clone());
-            making = blocking(move || {
-                making.file.write_all(&chunk).map_err(|e| folder.failed("write", &named, e))?;
-                Ok(making)
-            })
-            .await?;
+            let write = move |file: &mut File| {
+                file.write_all(&chunk)?;
+                // Linux begins to write what it is told isn't needed soon, while more is packed; a hint, so its
+                // failure is none.
+                let _ = fadvise(&*file, begins, NonZeroU64::new(chunk.len() as u64), Advice::DontNeed);
+                Ok(())
+            };
+            making = self.making(key, making, write).await?;
         }
-        let put = Put::Written { size, crc64: digest.finalize() };
+        Ok((making, Put::Written { size, crc64: digest.finalize() }))
+    }
+
+    /// Makes it durable.
+    async fn settle(&self, key: &str, making: Making) -> Result<Making> {
+        self.making(key, making, |file| file.sync_all()).await
+    }
+
+    /// Does something with the file that becomes this object.
+    async fn making(
+        &self,
+        key: &str,
+        mut making: Making,
+        work: impl FnOnce(&mut File) -> io::Result<()> + Send + 'static,
+    ) -> Result<Making> {
+        let (folder, named) = (self.clone(), key.to_owned());
+        blocking(move || match work(&mut making.file) {
+            Ok(()) => Ok(making),
+            Err(error) => Err(folder.failed("write", &named, error)),
+        })
+        .await
+    }
+
+    /// Makes it the object of this name; the folders whose names aren't durable yet, or nothing where there is an
+    /// object that stays.
+    async fn name(&self, key: String, making: Making, over: Over) -> Result<Option<Vec<PathBuf>>> {
         let folder = self.clone();
         blocking(move || {
             let path = folder.path(&key);
-            let placed = folder.place(making, &path, over).map_err(|e| match e.kind() {
+            folder.place(making, &path, over).map_err(|e| match e.kind() {
                 // Not for lack of the object, but for what stands in its way.
                 io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => StoreError::new(
                     Class::Other,
@@ -60,10 +118,24 @@ impl Folder {
                     ),
                 ),
                 _ => folder.failed("write", &key, e),
-            })?;
-            Ok(if placed { put } else { Put::Exists })
+            })
         })
         .await
+    }
+
+    /// Makes the names in these folders durable, all at once.
+    async fn sync_all(&self, folders: impl IntoIterator<Item = &PathBuf>) -> Result<()> {
+        let folders: BTreeSet<&PathBuf> = folders.into_iter().collect();
+        let each = folders.into_iter().cloned().map(|path| {
+            let folder = self.clone();
+            blocking(move || {
+                sync(&path).map_err(|source| {
+                    let below = path.strip_prefix(&folder.root).unwrap_or(&path);
+                    folder.failed("write", &below.to_string_lossy(), source)
+                })
+            })
+        });
+        try_join_all(each).await.map(drop)
     }
 
     /// A new file in the workshop.
@@ -87,9 +159,8 @@ impl Folder {
         }
     }
 
-    /// Makes it the object of this name; false when there is one that stays.
-    fn place(&self, mut making: Making, path: &Path, over: Over) -> io::Result<bool> {
-        making.file.sync_all()?;
+    /// Gives it its name; the folders to be synced, or nothing when there is an object that stays.
+    fn place(&self, mut making: Making, path: &Path, over: Over) -> io::Result<Option<Vec<PathBuf>>> {
         let parent = path.parent().unwrap_or(&self.root);
         loop {
             let made = self.folders(parent)?;
@@ -100,13 +171,10 @@ impl Folder {
             match moved {
                 Ok(()) => {
                     making.placed = true;
-                    sync(parent)?;
-                    for folder in made {
-                        sync(folder.parent().unwrap_or(&self.root))?;
-                    }
-                    return Ok(true);
+                    let above = made.iter().map(|folder| folder.parent().unwrap_or(&self.root));
+                    return Ok(Some(std::iter::once(parent).chain(above).map(Path::to_owned).collect()));
                 }
-                Err(error) if over == Over::Keep && error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+                Err(error) if over == Over::Keep && error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
                 // Whoever deleted the last object of the folder took the folder, too.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && making.path.exists() && self.root.is_dir() => {
                 }

@@ -1,6 +1,6 @@
 //! The HTTP client below the S3 client: its TLS is the process's one.
 
-use std::error::Error as StdError;
+use std::io;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -94,15 +94,8 @@ impl HttpConnector for Connection {
 }
 
 fn failed(error: hyper_util::client::legacy::Error) -> ConnectorError {
-    let timed_out = {
-        let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
-        let mut found = false;
-        while let Some(cause) = next {
-            let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-            found |= kind == Some(std::io::ErrorKind::TimedOut);
-            next = cause.source();
-        }
-        found
-    };
+    let timed_out = anyhow::Chain::new(&error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::TimedOut);
     if timed_out { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
 }

@@ -111,18 +111,14 @@ fn unsent(what: &str, error: impl StdError + Send + Sync + 'static) -> StoreErro
             return failure.hint(hint).source(error);
         }
     }
-    let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
-    while let Some(cause) = next {
-        if let Some(credentials) = cause.downcast_ref::<CredentialsError>() {
-            let class = match credentials {
-                CredentialsError::ProviderTimedOut(_) => Class::Unreachable,
-                _ => Class::Denied,
-            };
-            return StoreError::new(class, format!("could not {what}: there are no usable credentials"))
-                .hint("Set AWS_SHARED_CREDENTIALS_FILE or AWS_PROFILE, or the store's credentials_file or profile.")
-                .source(error);
-        }
-        next = cause.source();
+    let of_credentials = anyhow::Chain::new(&error).find_map(|cause| match cause.downcast_ref()? {
+        CredentialsError::ProviderTimedOut(_) => Some(Class::Unreachable),
+        _ => Some(Class::Denied),
+    });
+    if let Some(class) = of_credentials {
+        return StoreError::new(class, format!("could not {what}: there are no usable credentials"))
+            .hint("Set AWS_SHARED_CREDENTIALS_FILE or AWS_PROFILE, or the store's credentials_file or profile.")
+            .source(error);
     }
     StoreError::new(Class::Unreachable, format!("could not {what}: no answer")).source(error)
 }

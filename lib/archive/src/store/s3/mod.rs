@@ -41,6 +41,9 @@ pub(super) struct S3 {
     bucket: Arc<str>,
     patience: Patience,
     credentials: Option<SharedCredentialsProvider>,
+    /// Whether a request's signature covers what it carries. Over TLS nobody can change that, and a SHA-256 of it
+    /// would take both sides as long as to send it; CRC-64 says whether all of it arrived.
+    signs_content: bool,
 }
 
 impl S3 {
@@ -86,8 +89,13 @@ impl S3 {
         if let Some(endpoint) = &store.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        let credentials = shared.credentials_provider();
-        Ok(Self { client: Client::from_conf(config.build()), bucket: bucket.into(), patience, credentials })
+        Ok(Self {
+            client: Client::from_conf(config.build()),
+            bucket: bucket.into(),
+            patience,
+            credentials: shared.credentials_provider(),
+            signs_content: store.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")),
+        })
     }
 
     /// A request's object in words.

@@ -188,7 +188,9 @@ impl Open {
             async move {
                 let request = self.s3.client.upload_part().bucket(&*self.s3.bucket).key(&self.key);
                 let request = request.upload_id(&self.id).part_number(number).checksum_crc64_nvme(checksum);
-                let sent = request.body(ByteStream::from(content)).send().await;
+                let request = request.body(ByteStream::from(content)).customize();
+                let request = if self.s3.signs_content { request } else { request.disable_payload_signing() };
+                let sent = request.send().await;
                 let sent = sent.map_err(|error| failure::of(what, error))?;
                 let tag = sent.e_tag().map(str::to_owned);
                 tag.ok_or_else(|| StoreError::new(Class::Other, format!("could not {what}: a part got no tag")))

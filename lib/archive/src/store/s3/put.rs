@@ -23,6 +23,8 @@ impl S3 {
                 if over == Over::Keep {
                     request = request.if_none_match("*");
                 }
+                let request = request.customize();
+                let request = if self.signs_content { request } else { request.disable_payload_signing() };
                 match request.send().await {
                     Ok(_) => Ok(put),
                     Err(error) => match failure::of(what, error) {
