@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -83,17 +83,35 @@ impl Identity {
 
 /// Every process that can be seen, zombies left out.
 pub fn all() -> Vec<Identity> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(Identity::of).collect()
+    with_parents().into_iter().map(|(process, _)| process).collect()
 }
 
 /// Every process below this one, zombies left out.
 pub fn descendants(root: i32) -> Vec<Identity> {
+    below(root, with_parents())
+}
+
+/// Every process below this one, and those that work in the folder, zombies left out.
+pub fn descendants_and_users(root: i32, folder: &Path) -> Vec<Identity> {
+    let all = with_parents();
+    let users = all.iter().map(|(process, _)| *process);
+    let mut found: Vec<_> = users.filter(|user| user.folder().is_some_and(|at| at.starts_with(folder))).collect();
+    found.extend(below(root, all));
+    found
+}
+
+/// Every process that can be seen, and the one that started it; one look at each, for tests do this at every end.
+fn with_parents() -> Vec<(Identity, i32)> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let living = pids.filter_map(|pid| Some((pid, stat(pid)?))).filter(|(_, stat)| stat.state != b'Z');
+    living.map(|(pid, stat)| (Identity { pid, started: stat.started }, stat.parent)).collect()
+}
+
+fn below(root: i32, all: Vec<(Identity, i32)>) -> Vec<Identity> {
     let mut children: HashMap<i32, Vec<Identity>> = HashMap::new();
-    for identity in all() {
-        if let Some(stat) = stat(identity.pid) {
-            children.entry(stat.parent).or_default().push(identity);
-        }
+    for (process, parent) in all {
+        children.entry(parent).or_default().push(process);
     }
     let mut found = Vec::new();
     let mut next = vec![root];

@@ -1,6 +1,7 @@
 //! `stack up`: everything runs and answers, or an error says what doesn't and why.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,9 @@ use crate::{authority, clients, down, preflight, second_region, settings, show};
 
 /// How long all parts together may take until they answer.
 const LIMIT: Duration = Duration::from_mins(5);
-/// How often a member is asked.
-const PAUSE: Duration = Duration::from_millis(250);
+/// How long it is until a member is asked again: twice as long each time, for asking some forty of them takes the
+/// processor from those that are to answer.
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(1);
 
 /// Brings the stack up and prints its table.
 pub fn up(which: &Which) -> Result<()> {
@@ -233,6 +235,7 @@ fn until_it_answers(
     began: Instant,
 ) -> Result<String, String> {
     let mut waited = false;
+    let mut pause = *PAUSES.start();
     loop {
         match part.probe(plan, secrets, member) {
             Ok(answer) => {
@@ -245,6 +248,7 @@ fn until_it_answers(
             Err(why) if began.elapsed() > LIMIT => return Err(why),
             Err(_) => waited = true,
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(*PAUSES.end());
     }
 }

@@ -50,7 +50,9 @@ enum By {
 
 /// Two shards, each with a full backup, a delta and a history of timelines in its archive.
 fn archived(layout: Layout, by: By) -> Fleet {
-    let mut fleet = Fleet::new().shards(2).init().archiving().start();
+    let fleet = Fleet::new().shards(2).init().archiving();
+    // WAL-G has to be told of other sizes than the usual one.
+    let mut fleet = if by == By::Us { fleet.segments(1) } else { fleet }.start();
     let settings = layout.settings(&fleet);
     fleet.archive(&settings);
     source::key(&fleet);

@@ -12,7 +12,7 @@ use flotilla::{Code, Error, Result};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper, wait};
 
 use super::protocol::{Answer, Exit, Program, Started};
-use crate::process::{Identity, all, descendants, wait_until};
+use crate::process::{Identity, descendants_and_users, wait_until};
 
 /// How long a server may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -127,8 +127,7 @@ fn stop_all(wards: &Mutex<Vec<Ward>>, folder: &Path) {
     wait_until(GRACE, TICK, || !children(wards));
     let me = Pid::as_raw(Some(getpid()));
     wait_until(GRACE, TICK, || {
-        let mut left = descendants(me);
-        left.extend(all().into_iter().filter(|p| p.folder().is_some_and(|f| f.starts_with(folder))));
+        let left = descendants_and_users(me, folder);
         for process in &left {
             process.signal(Signal::KILL);
         }

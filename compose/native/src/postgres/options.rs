@@ -11,6 +11,7 @@ pub struct Options {
     pub(super) listen: Option<Listen>,
     pub(super) tls: Option<Tls>,
     pub(super) place: Option<PathBuf>,
+    pub(super) segment_megabytes: Option<u16>,
 }
 
 /// A TCP address to listen on, besides the socket.
@@ -45,6 +46,13 @@ impl Options {
     #[must_use]
     pub fn below(mut self, place: impl Into<PathBuf>) -> Self {
         self.place = Some(place.into());
+        self
+    }
+
+    /// Gives a server that is started from a template segments of WAL of this size, a power of two, in MiB.
+    #[must_use]
+    pub fn segments(mut self, megabytes: u16) -> Self {
+        self.segment_megabytes = Some(megabytes);
         self
     }
 

@@ -50,7 +50,14 @@ pub enum Shutdown {
 impl Server {
     /// Copies the template and starts a server from the copy.
     pub fn start(template: &Template, options: Options) -> Result<Self> {
-        Self::create(template.account().clone(), options, |data| template.copy_to(data))
+        let (account, megabytes) = (template.account().clone(), options.segment_megabytes);
+        Self::create(account.clone(), options, |data| {
+            template.copy_to(data)?;
+            let Some(megabytes) = megabytes else { return Ok(()) };
+            let mut reset = Command::new(program("pg_resetwal"));
+            reset.arg(format!("--wal-segsize={megabytes}")).arg(data).current_dir("/");
+            run(account.run(&mut reset), "pg_resetwal").map(drop)
+        })
     }
 
     /// A streaming replica of this server, through a slot of its own.
