@@ -99,7 +99,7 @@ fn examples_of_the_programs_own_have_only_what_is_truly_wrong() {
         let found = check::check(&[PathBuf::from(path)], None, &settings).unwrap_or_else(|e| panic!("{path}: {e:?}"));
         found.into_iter().map(|finding| finding.rule).collect::<Vec<_>>()
     };
-    assert_eq!(rules("/etc/pgbouncer/pgbouncer.ini"), ["auth-md5"]);
+    assert_eq!(rules("/usr/share/doc/pgbouncer/examples/pgbouncer.ini"), ["auth-md5"]);
     assert_eq!(rules("/usr/share/doc/pgbouncer/pgbouncer-minimal.ini"), ["auth-md5"]);
     assert_eq!(rules("/etc/haproxy/haproxy.cfg"), [""; 0]);
 }
