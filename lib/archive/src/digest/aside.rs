@@ -18,13 +18,13 @@ pub(crate) fn sum_aside<W: Write, T: Send>(
     mut sink: W,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<T> + Send,
 ) -> io::Result<(W, Passed, T)> {
-    let (full, pieces) = sync_channel::<Vec<u8>>(WAITING);
+    let (hand_over, pieces) = sync_channel::<Vec<u8>>(WAITING);
     let (give_back, empty) = sync_channel(WAITING);
     for _ in 0..WAITING {
         let _ = give_back.try_send(Vec::new());
     }
     let work = move || {
-        let mut summing = Summing::new(Pieces { full, empty });
+        let mut summing = Summing::new(Pieces { full: hand_over, empty });
         let value = fill(&mut summing)?;
         Ok((summing.finish().1, value))
     };
