@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use flotilla_native::account::Account;
 use flotilla_native::guard::{Process, Program};
 use flotilla_native::postgres::program;
 use flotilla_tests::{Fleet, until};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{archived, back_up, line, mark, moved, objects, pitr, switch, table};
@@ -21,9 +23,9 @@ pub(crate) fn destination(fleet: &Fleet, name: &str) -> PathBuf {
     path
 }
 
-/// The server of a restored shard, which ends with the fleet.
+/// The server of a restored shard, which ends when this is dropped.
 pub(crate) struct Copy {
-    _process: Process,
+    process: Process,
     host: String,
     port: u64,
 }
@@ -35,7 +37,7 @@ impl Copy {
         let account = Account::server().unwrap();
         let postgres = Program::new(program("postgres")).args(["-D", data]).account(&account).folder(&root);
         let process = fleet.primary(0).guard().spawn(&postgres.log(&root.join("copy.log"))).unwrap();
-        let copy = Self { _process: process, host: root.join("socket").display().to_string(), port: 5433 };
+        let copy = Self { process, host: root.join("socket").display().to_string(), port: 5433 };
         until("the copy takes connections", || copy.ask("postgres", "SELECT 1").map(drop));
         copy
     }
@@ -51,6 +53,14 @@ impl Copy {
     /// What the application's database answers.
     pub(crate) fn app(&self, sql: &str) -> String {
         self.ask("app", sql).unwrap_or_else(|| panic!("{sql} failed"))
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        self.process.signal(Signal::QUIT);
+        // Until then it writes into its folder, which may be about to go.
+        self.process.wait(Duration::from_mins(1));
     }
 }
 

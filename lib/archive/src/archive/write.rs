@@ -1,7 +1,7 @@
 //! Writing objects: packed, encrypted, summed, and only then there.
 
 use std::io::{self, Sink, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use flotilla::{Error, Result};
@@ -16,7 +16,7 @@ use crate::crypt::{Encrypting, Key};
 use crate::digest::{Content, Counting, Passed, Sum, Summing, sum_aside};
 use crate::documents::Sidecar;
 use crate::names;
-use crate::store::{Class, Note, Over, Put, StoreError, Upload};
+use crate::store::{Class, Over, Put, StoreError, Upload};
 
 /// How much is handed to the store at once, in bytes.
 const CHUNK: usize = 1 << 20;
@@ -117,22 +117,31 @@ impl Archive {
             }
             filled
         });
-        // Summed on its way out, for packing takes the other thread's time.
-        let stored = Arc::new(Mutex::new(Summing::new(io::sink())));
-        let pass = Arc::clone(&stored);
-        let source = ReceiverStream::new(receive).inspect_ok(move |piece| pass_by(&pass, piece)).boxed();
-        let passed = Arc::clone(&stored);
-        let object = key.to_owned();
-        let note: Note = async move {
-            let content = told.await.map_err(|_| StoreError::new(Class::Other, "an object has no sums"))?;
-            let (stored, content) = sums(&passed, content, form);
-            let sums = Sidecar::new(&object, stored, Some(content), system);
-            Ok((names::sidecar(&object), sums.to_json().into()))
-        }
-        .boxed();
+        let object = Arc::new(Passing::new(form));
+        let passing = Arc::clone(&object);
+        let pieces = ReceiverStream::new(receive).inspect_ok(move |piece| passing.pass(piece));
+        let packed = Arc::clone(&object);
+        // A packing that has died ends the pipe, too.
+        let end = async move {
+            match told.await {
+                Ok(content) => {
+                    let _ = packed.content.set(content);
+                    None
+                }
+                Err(_) => Some(Err(io::Error::other("packing it was cut off"))),
+            }
+        };
+        let source = pieces.chain(end.into_stream().filter_map(ready)).boxed();
+        let (noted, name) = (Arc::clone(&object), key.to_owned());
+        let note = async move {
+            let content = noted.content.get().ok_or_else(|| StoreError::new(Class::Other, "an object has no sums"))?;
+            let Sealed { stored, content } = noted.sealed(*content);
+            let sums = Sidecar::new(&name, stored, Some(content), system);
+            Ok((names::sidecar(&name), sums.to_json().into()))
+        };
         let part_bytes = if form == Form::Summed { WHOLE } else { Upload::default().part_bytes };
         let how = Upload { over, parallelism: 2, part_bytes, ..Upload::default() };
-        let put = self.store().upload_noted(key, source, how, note).await;
+        let put = self.store().upload_noted(key, source, how, note.boxed()).await;
         let filled = work.await.map_err(|e| Error::internal("packing an object failed").source(e))?;
         // Where both failed, the cause is the one that came first: a store that hung up breaks the pipe.
         let put = match (put, &filled) {
@@ -143,13 +152,8 @@ impl Archive {
             (Err(_), Err(_)) => None,
         };
         let (content, value) = filled.map_err(|error| failed(key, error))?;
-        let kept = if matches!(put, Some(Put::Written { .. })) {
-            let (stored, content) = sums(&stored, content, form);
-            Kept::Written(Sealed { stored, content })
-        } else {
-            Kept::Exists(content)
-        };
-        Ok((kept, value))
+        let written = matches!(put, Some(Put::Written { .. }));
+        Ok((if written { Kept::Written(object.sealed(content)) } else { Kept::Exists(content) }, value))
     }
 
     /// Writes a small object as it is, neither packed nor encrypted, and its sums.
@@ -201,17 +205,34 @@ impl Sealing {
     }
 }
 
-/// The sums of what has passed; of what is stored as it is they are the content's, too.
-fn sums(stored: &Mutex<Summing<Sink>>, content: Content, form: Form) -> (Passed, Content) {
-    let stored = stored.lock().unwrap_or_else(PoisonError::into_inner).passed();
-    (stored, if form == Form::Plain { stored.into() } else { content })
+/// What passes on its way to the store. It is summed here, for packing takes the other thread's time.
+struct Passing {
+    form: Form,
+    stored: Mutex<Summing<Sink>>,
+    /// Known when all of it is packed.
+    content: OnceLock<Content>,
 }
 
-fn pass_by(stored: &Mutex<Summing<Sink>>, piece: &[u8]) {
-    // A sink takes everything.
-    let _ = stored.lock().unwrap_or_else(PoisonError::into_inner).write_all(piece);
-}
+impl Passing {
+    fn new(form: Form) -> Self {
+        Self { form, stored: Mutex::new(Summing::new(io::sink())), content: OnceLock::new() }
+    }
 
+    fn stored(&self) -> MutexGuard<'_, Summing<Sink>> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pass(&self, piece: &[u8]) {
+        // A sink takes everything.
+        let _ = self.stored().write_all(piece);
+    }
+
+    /// When all of it has passed: the sums of what is stored as it is are the content's, too.
+    fn sealed(&self, content: Content) -> Sealed {
+        let stored = self.stored().passed();
+        Sealed { stored, content: if self.form == Form::Plain { stored.into() } else { content } }
+    }
+}
 /// An object that was there before all of the new one was made.
 fn exists(key: &str) -> Error {
     Error::new(flotilla::Code::Mismatch, format!("there is an object \"{key}\" already"))
