@@ -79,7 +79,7 @@ async fn what_fails_or_dies_while_it_is_packed_is_not_there() {
         let bytes = content.clone();
         let fails = move |sink: &mut dyn Write| -> io::Result<()> {
             sink.write_all(&bytes)?;
-            Err(io::ErrorKind::UnexpectedEof.into())
+            Err(io::ErrorKind::PermissionDenied.into())
         };
         assert_eq!(archive.write("cut", form, None, fails).await.unwrap_err().code(), Code::Io, "{form:?}");
         let bytes = content.clone();
