@@ -1,6 +1,7 @@
 //! One stack: what is recorded about it, and the lock that keeps two runs apart.
 
 use std::fs::{self, TryLockError};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -132,8 +133,7 @@ impl Stack {
 
     /// Takes the stack, and makes its folder and record if they aren't there yet.
     pub fn create(plan: Plan) -> Result<Self> {
-        let made = files::folder(&plan, Path::new(""), Owner::Caller, 0o755);
-        made?;
+        files::folder(&plan, Path::new(""), Owner::Caller, 0o755)?;
         let lock = lock(&plan)?;
         let record = Record::read(&plan.state)?.unwrap_or_else(|| Record {
             layout: LAYOUT,
@@ -151,6 +151,11 @@ impl Stack {
         let record = Record { second_region: plan.second_region, ..self.record };
         record.write(&plan)?;
         Ok(Self { plan, record, lock: self.lock })
+    }
+
+    /// Lets the servers' account reach it.
+    pub fn open_way(&self) -> Result<()> {
+        open_way(&self.plan.state, self.plan.servers.uid)
     }
 
     /// Its supervisor.
@@ -188,6 +193,19 @@ impl Stack {
     }
 }
 
+/// Lets the servers' account through the folder that the stacks lie in. Where a tool of root's kept its journal there
+/// before any stack was made, that is root's alone; what lies in it has modes of its own.
+fn open_way(state: &Path, servers: u32) -> Result<()> {
+    let Some(around) = state.parent().filter(|around| around.ends_with("flotilla")) else { return Ok(()) };
+    let failed = |source| Error::new(Code::Io, format!("could not open {}", around.display())).source(source);
+    let meta = fs::metadata(around).map_err(failed)?;
+    let (owner, mode) = (meta.uid(), meta.mode() & 0o7777);
+    if owner == servers || owner != rustix::process::geteuid().as_raw() || mode & 0o001 != 0 {
+        return Ok(());
+    }
+    fs::set_permissions(around, fs::Permissions::from_mode(mode | 0o011)).map_err(failed)
+}
+
 fn lock(plan: &Plan) -> Result<fs::File> {
     let path = plan.state.join("lock");
     let failed = |source: std::io::Error| {
@@ -203,5 +221,24 @@ fn lock(plan: &Plan) -> Result<fs::File> {
                 .hint("Wait until it has ended."))
         }
         Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_folder_of_stacks_is_opened_and_only_for_another_account() {
+        let place = tempfile::tempdir().expect("a folder");
+        let me = rustix::process::geteuid().as_raw();
+        for (name, servers, expected) in [("flotilla", me + 1, 0o711), ("flotilla", me, 0o700), ("root", me + 1, 0o700)]
+        {
+            let around = place.path().join(name);
+            fs::create_dir_all(around.join("demo")).expect("folders");
+            fs::set_permissions(&around, fs::Permissions::from_mode(0o700)).expect("a mode");
+            open_way(&around.join("demo"), servers).expect("it is ours");
+            assert_eq!(fs::metadata(&around).expect("it is there").mode() & 0o777, expected, "{name} {servers}");
+        }
     }
 }

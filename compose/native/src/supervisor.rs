@@ -131,7 +131,12 @@ impl<'a> Supervisor<'a> {
         command.env("HOME", &self.plan.servers.home);
         let (name, value) = self.mark.split_once('=').unwrap_or((MARK, ""));
         command.env(name, value).stdin(Stdio::null()).stdout(out).stderr(err);
-        let failed = |e: std::io::Error| Error::new(Code::NotFound, "could not start runsvdir").source(e);
+        let failed = |e: std::io::Error| {
+            let (account, state) = (&self.plan.servers.name, self.plan.state.display());
+            let hint =
+                format!("\"{account}\" must be let through the folders above {state}; FLOTILLA_STATE names another.");
+            Error::new(Code::NotFound, "could not start runsvdir").hint(hint).source(e)
+        };
         self.plan.servers.run(&mut command).spawn().map_err(failed)?;
         let ready = |member: &Member| {
             let service = self.folder(&member.name);

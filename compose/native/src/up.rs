@@ -41,6 +41,7 @@ pub fn up(which: &Which) -> Result<()> {
     if new {
         show::say(&format!("making the stack \"{}\" in {}", plan.name, plan.state.display()));
     }
+    stack.open_way()?;
     let supervisor = stack.supervisor();
     if supervisor.running().is_none() && !supervisor.processes().is_empty() {
         show::say("the supervisor has died; stopping what it left behind");
