@@ -16,14 +16,20 @@ use flotilla::tls::{self, Roots};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as Tcp;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower::ServiceExt as _;
+use tower::util::MapResponse;
 
+use super::ahead::Ahead;
 use crate::store::Patience;
 
 /// Connections that nothing has used for so long are closed: services close theirs soon, too.
 const IDLE: Duration = Duration::from_secs(15);
 
-type Https = Client<HttpsConnector<Tcp>, SdkBody>;
+/// A connector whose connections are read ahead.
+type Reading = MapResponse<Tcp, fn(TokioIo<TcpStream>) -> TokioIo<Ahead>>;
+type Https = Client<HttpsConnector<Reading>, SdkBody>;
 type Making = Box<dyn FnOnce() -> Result<Https, String> + Send>;
 
 /// A client that is made when it is first used; or why it can't be.
@@ -65,7 +71,7 @@ fn client(roots: Roots, patience: Patience) -> flotilla::Result<Https> {
         .with_tls_config((*config).clone())
         .https_or_http()
         .enable_http1()
-        .wrap_connector(tcp);
+        .wrap_connector(tcp.map_response(Ahead::of as fn(_) -> _));
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)

@@ -1,6 +1,7 @@
 //! S3, Amazon's or another's.
 
 mod absent;
+mod ahead;
 mod connection;
 mod failure;
 mod get;
