@@ -2,61 +2,79 @@
 
 use std::io::{self, Write};
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::{Passed, Summing};
 
-/// How many pieces may be on their way.
+/// How many pieces may wait for each of those who take them.
 const WAITING: usize = 4;
 
-/// Gives the sink what `fill` writes, and sums it. To read it and to sum it takes about as long as to pack it, so
-/// `fill` runs on another thread than the sink.
+/// Gives the sink what `fill` writes, and sums it. To sum it takes about as long as to pack it, and to read it half as
+/// long, so each is done on a thread of its own; the sink stays on this one.
 ///
 /// Where both fail, the error is the sink's: `fill` only hears that nobody takes what it writes.
 pub(crate) fn sum_aside<W: Write, T: Send>(
     mut sink: W,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<T> + Send,
 ) -> io::Result<(W, Passed, T)> {
-    let (hand_over, pieces) = sync_channel::<Vec<u8>>(WAITING);
-    let (give_back, empty) = sync_channel(WAITING);
-    for _ in 0..WAITING {
-        let _ = give_back.try_send(Vec::new());
-    }
-    let work = move || {
-        let mut summing = Summing::new(Pieces { full: hand_over, empty });
-        let value = fill(&mut summing)?;
-        Ok((summing.finish().1, value))
+    let (to_sink, of_sink) = sync_channel(WAITING);
+    let (to_sum, of_sum) = sync_channel(WAITING);
+    let (give_back, empty) = sync_channel(2 * WAITING);
+    let used = give_back.clone();
+    let mut pieces = Pieces { to_sink, to_sum, empty };
+    let sum = move || {
+        let mut summing = Summing::new(io::sink());
+        for piece in of_sum {
+            // A sink takes everything.
+            let _ = summing.write_all(&piece);
+            reuse(piece, &used);
+        }
+        summing.finish().1
     };
     thread::scope(|scope| {
-        let filling = thread::Builder::new().name("sum".to_owned()).spawn_scoped(scope, work)?;
-        let written: io::Result<()> = pieces.into_iter().try_for_each(|piece| {
+        let summing = thread::Builder::new().name("sum".to_owned()).spawn_scoped(scope, sum)?;
+        let filling = thread::Builder::new().name("read".to_owned()).spawn_scoped(scope, move || fill(&mut pieces))?;
+        let written: io::Result<()> = of_sink.into_iter().try_for_each(|piece| {
             sink.write_all(&piece)?;
-            // Whoever waits for no more of them has ended.
-            let _ = give_back.try_send(piece);
+            reuse(piece, &give_back);
             Ok(())
         });
-        // Otherwise it would wait for one of its pieces for ever.
-        drop(give_back);
-        let filled: io::Result<_> = filling.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let filled = filling.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let passed = summing.join().unwrap_or_else(|panic| resume_unwind(panic));
         written?;
-        filled.map(|(passed, value)| (sink, passed, value))
+        filled.map(|value| (sink, passed, value))
     })
 }
 
-/// Hands over what is written.
+type Piece = Arc<Vec<u8>>;
+
+/// Hands over what is written, to be packed and to be summed.
 struct Pieces {
-    full: SyncSender<Vec<u8>>,
-    /// Their memory comes back, for to get new one would take as long as to copy into it.
+    to_sink: SyncSender<Piece>,
+    to_sum: SyncSender<Piece>,
+    /// Memory that both are done with.
     empty: Receiver<Vec<u8>>,
+}
+
+/// Gives memory back where this was the last who needed it: to get new one takes as long as to copy into it.
+fn reuse(piece: Piece, give_back: &SyncSender<Vec<u8>>) {
+    if let Some(memory) = Arc::into_inner(piece) {
+        // Whoever waits for no more of it has ended.
+        let _ = give_back.try_send(memory);
+    }
 }
 
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut piece = self.empty.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+        let mut piece = self.empty.try_recv().unwrap_or_default();
         piece.clear();
         piece.extend_from_slice(bytes);
-        self.full.send(piece).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        let piece = Arc::new(piece);
+        let gone = |_| io::ErrorKind::BrokenPipe;
+        self.to_sink.send(Arc::clone(&piece)).map_err(gone)?;
+        self.to_sum.send(piece).map_err(gone)?;
         Ok(bytes.len())
     }
 
