@@ -8,7 +8,8 @@ mod memory;
 mod others;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -24,17 +25,16 @@ use crate::figure::{Figure, median, mib, ms, ratio, ratio_of_memory};
 
 /// A scale of pgbench is about so many bytes.
 const SCALE: u64 = 15 << 20;
-const RUNS: usize = 3;
 /// Segments that are pushed and fetched one by one.
 const SEGMENTS: usize = 16;
 /// What nobody's memory may pass.
 const MOST: u64 = 256 << 20;
 
-/// Into a folder, and where MinIO is, into S3.
-pub(crate) fn measure(bytes: u64) -> anyhow::Result<Vec<Figure>> {
-    let mut figures = Round::prepare(bytes, None)?.measure("a folder")?;
+/// With a folder as the store, and with S3 by MinIO.
+pub(crate) fn measure(bytes: u64, runs: u32) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Round::prepare(bytes, None)?.measure("a folder", runs)?;
     let service = ObjectStore::start();
-    figures.extend(Round::prepare(bytes, Some(&service))?.measure("S3")?);
+    figures.extend(Round::prepare(bytes, Some(&service))?.measure("S3", runs)?);
     Ok(figures)
 }
 
@@ -43,6 +43,7 @@ pub(crate) fn measure(bytes: u64) -> anyhow::Result<Vec<Figure>> {
 struct Times {
     push: Vec<Spent>,
     fetch: Vec<Spent>,
+    fetch_to_memory: Vec<Spent>,
     wal_push: Vec<Spent>,
     wal_fetch: Vec<Spent>,
 }
@@ -52,6 +53,7 @@ struct Round {
     fleet: Fleet,
     /// On a disk, as where it matters.
     disk: Sandbox,
+    memory: Sandbox,
     others: Vec<Other>,
     /// A folder that looks like a cluster's, with the segments.
     cluster: PathBuf,
@@ -62,7 +64,9 @@ impl Round {
     fn prepare(bytes: u64, service: Option<&ObjectStore>) -> anyhow::Result<Self> {
         let builder = Fleet::new().shards(1).init().archiving().durable();
         let mut fleet = builder.set("max_wal_size", "4GB").set("wal_keep_size", "512MB").start();
-        let disk = Sandbox::on_disk();
+        let (disk, memory) = (Sandbox::on_disk(), Sandbox::new());
+        // The servers' account restores there.
+        fs::set_permissions(memory.path(), Permissions::from_mode(0o755))?;
         let account = Account::server()?;
         let settings = format!("compression = \"lz4\"\nencryption = \"none\"\nparallelism = {}\n", cores());
         match service {
@@ -82,10 +86,10 @@ impl Round {
         ensure!(loaded.status.success(), "pgbench: {}", String::from_utf8_lossy(&loaded.stderr));
         let (cluster, segments) = segments(&fleet, &disk)?;
         let others = Other::all(&fleet, &disk, service)?;
-        Ok(Self { fleet, disk, others, cluster, segments })
+        Ok(Self { fleet, disk, memory, others, cluster, segments })
     }
 
-    fn measure(mut self, place: &str) -> anyhow::Result<Vec<Figure>> {
+    fn measure(mut self, place: &str, runs: u32) -> anyhow::Result<Vec<Figure>> {
         let mut ours = Times::default();
         let mut theirs: BTreeMap<&str, Times> = BTreeMap::new();
         // In turn, so that what disturbs one disturbs all.
@@ -108,24 +112,20 @@ impl Round {
             }
         }
         let command = self.archive_command();
-        for run in 0..RUNS {
+        for _ in 0..runs {
             archive_by(&mut self.fleet, &command)?;
             ours.push.push(settled(|| spent(self.walg_wrap(&["push", "-q", "-t", "s0"])))?);
-            let into = self.new_folder(&format!("us-{run}"))?;
-            let fetch = self.walg_wrap(&["fetch", "-q", "-t", "s0", "--into"]).args([&into]);
-            ours.fetch.push(settled(|| spent(fetch))?);
-            fs::remove_dir_all(&into)?;
+            let fetch = |into: &Path| self.walg_wrap(&["fetch", "-q", "-t", "s0", "--into"]).args([into]);
+            self.fetch(&mut ours, &fetch)?;
             for other in &self.others {
                 let times = theirs.entry(other.name()).or_default();
                 archive_by(&mut self.fleet, &other.archive_command())?;
                 times.push.push(settled(|| spent(other.push(&self.fleet)))?);
-                let into = self.new_folder(&format!("{}-{run}", other.name()))?;
-                times.fetch.push(settled(|| spent(other.fetch(&self.fleet, &into)))?);
-                fs::remove_dir_all(&into)?;
+                self.fetch(times, &|into| other.fetch(&self.fleet, into))?;
             }
         }
         let size = self.fleet.sql(0, "SELECT pg_size_pretty(sum(pg_database_size(oid))) FROM pg_database");
-        Ok(figures(&format!("{size} into {place}"), &ours, &theirs))
+        Ok(figures(&format!("{size}, store {place}"), &ours, &theirs))
     }
 
     fn walg_wrap(&self, args: &[&str]) -> flotilla_tests::Run {
@@ -137,10 +137,15 @@ impl Round {
         format!("{} wal-push -q -t s0 --config {} %p", program.display(), config.display())
     }
 
-    fn new_folder(&self, name: &str) -> anyhow::Result<PathBuf> {
-        let path = self.disk.path().join(name);
-        Account::server()?.private_folder(&path)?;
-        Ok(path)
+    /// Fetches into memory, and then onto the disk, of which one waits for the other's writing.
+    fn fetch(&self, times: &mut Times, fetch: &dyn Fn(&Path) -> flotilla_tests::Run) -> anyhow::Result<()> {
+        for (place, spent_there) in [(&self.memory, &mut times.fetch_to_memory), (&self.disk, &mut times.fetch)] {
+            let into = place.path().join("restored");
+            Account::server()?.private_folder(&into)?;
+            spent_there.push(settled(|| spent(fetch(&into)))?);
+            fs::remove_dir_all(&into)?;
+        }
+        Ok(())
     }
 }
 
@@ -191,9 +196,11 @@ fn segments(fleet: &Fleet, disk: &Sandbox) -> anyhow::Result<(PathBuf, Vec<Strin
 type Part = fn(&Times) -> &[Spent];
 
 fn figures(what: &str, ours: &Times, theirs: &BTreeMap<&str, Times>) -> Vec<Figure> {
-    let parts: [(&str, Part, BTreeMap<&str, f64>); 4] = [
+    let faster = || BTreeMap::from([("pgbackrest", 1.0 / 1.5), ("wal-g", 1.0 / 1.5)]);
+    let parts: [(&str, Part, BTreeMap<&str, f64>); 5] = [
         ("push", |times| &times.push, BTreeMap::from([("pgbackrest", 1.0), ("wal-g", 1.0)])),
-        ("fetch", |times| &times.fetch, BTreeMap::from([("pgbackrest", 1.0 / 1.5), ("wal-g", 1.0 / 1.5)])),
+        ("fetch to memory", |times| &times.fetch_to_memory, faster()),
+        ("fetch to the disk", |times| &times.fetch, faster()),
         ("wal-push, a segment", |times| &times.wal_push, BTreeMap::from([("wal-g", 0.5)])),
         ("wal-fetch, a segment", |times| &times.wal_fetch, BTreeMap::new()),
     ];

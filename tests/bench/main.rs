@@ -33,6 +33,9 @@ struct Cli {
     /// Size of the database that `backup` works on, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     mib: u64,
+    /// How often `backup` pushes and fetches; the figure is the median
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
 }
 
 /// What can be measured.
@@ -57,9 +60,9 @@ enum Measurement {
 }
 
 impl Measurement {
-    fn run(self, mib: u64) -> anyhow::Result<Vec<Figure>> {
+    fn run(self, cli: &Cli) -> anyhow::Result<Vec<Figure>> {
         match self {
-            Self::Backup => backup::measure(mib << 20),
+            Self::Backup => backup::measure(cli.mib << 20, cli.runs),
             Self::Startup => startup::measure(),
             Self::Route => route::measure(),
             Self::Count => count::measure(),
@@ -73,8 +76,9 @@ impl Measurement {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let chosen = if cli.names.is_empty() { Measurement::value_variants().to_vec() } else { cli.names };
-    match report(&chosen, cli.mib) {
+    let all = Measurement::value_variants();
+    let chosen = if cli.names.is_empty() { all } else { &cli.names[..] };
+    match report(chosen, &cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "bench: {error:#}");
@@ -84,12 +88,12 @@ fn main() -> ExitCode {
 }
 
 /// Prints the figures of each measurement as soon as it is made.
-fn report(chosen: &[Measurement], mib: u64) -> anyhow::Result<()> {
+fn report(chosen: &[Measurement], cli: &Cli) -> anyhow::Result<()> {
     if cfg!(debug_assertions) {
         writeln!(std::io::stderr(), "bench: this is a debug build; the figures say nothing (use --release)")?;
     }
     for measurement in chosen {
-        writeln!(std::io::stdout(), "{}\n", table(&measurement.run(mib)?))?;
+        writeln!(std::io::stdout(), "{}\n", table(&measurement.run(cli)?))?;
     }
     Ok(())
 }
