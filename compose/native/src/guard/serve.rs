@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flotilla::{Code, Error, Result};
@@ -16,7 +16,7 @@ use crate::process::{Identity, descendants_and_users, wait_until};
 
 /// How long a server may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often the guard looks whether one has ended.
+/// How often the guard looks whether those that it stops have ended.
 const TICK: Duration = Duration::from_millis(5);
 
 /// A direct child and the signal that asks it to end.
@@ -25,13 +25,27 @@ struct Ward {
     stop: Signal,
 }
 
+/// The direct children that run.
+#[derive(Default)]
+struct Wards {
+    running: Mutex<Vec<Ward>>,
+    /// Told of when one is started: before, there is nothing to wait for.
+    started: Condvar,
+}
+
+impl Wards {
+    fn running(&self) -> MutexGuard<'_, Vec<Ward>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Runs what standard input asks for until it closes; then stops everything and removes the folder.
 pub fn serve(folder: &Path) -> Result<()> {
     // Orphans of a killed server come to the guard instead of to init, so that none can hide.
     set_child_subreaper(Some(getpid())).map_err(|source| {
         Error::new(Code::Unsupported, "could not become the parent of orphaned processes").source(source)
     })?;
-    let wards = Arc::new(Mutex::new(Vec::new()));
+    let wards = Arc::new(Wards::default());
     let reaped = Arc::clone(&wards);
     std::thread::spawn(move || reap(&reaped));
 
@@ -47,13 +61,14 @@ pub fn serve(folder: &Path) -> Result<()> {
     remove(folder)
 }
 
-fn start(program: &Program, wards: &Mutex<Vec<Ward>>) -> Started {
+fn start(program: &Program, wards: &Wards) -> Started {
     // Held across the start, so that the reaper can't tell of an end before the start was told.
-    let mut wards = wards.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut running = wards.running();
     match spawn(program) {
         Ok(ward) => {
             let pid = ward.identity.pid;
-            wards.push(ward);
+            running.push(ward);
+            wards.started.notify_all();
             Started::Pid(pid)
         }
         Err(error) => Started::Failed(error.to_string()),
@@ -85,24 +100,24 @@ fn spawn(program: &Program) -> io::Result<Ward> {
 }
 
 /// Waits for every process below the guard, adopted ones too, so that none stays as a zombie.
-fn reap(wards: &Mutex<Vec<Ward>>) {
+fn reap(wards: &Wards) {
     loop {
-        match wait(WaitOptions::empty()) {
-            Ok(Some((pid, status))) => {
-                let pid = pid.as_raw_nonzero().get();
-                let mut wards = wards.lock().unwrap_or_else(PoisonError::into_inner);
-                let Some(index) = wards.iter().position(|ward| ward.identity.pid == pid) else { continue };
-                wards.swap_remove(index);
-                let exit = status
-                    .exit_status()
-                    .map(Exit::Code)
-                    .or_else(|| status.terminating_signal().map(Exit::Signal))
-                    .unwrap_or(Exit::Code(-1));
-                say(&Answer::Exited { pid, exit });
-            }
-            // No children yet, or none any more.
-            Ok(None) | Err(_) => std::thread::sleep(TICK),
-        }
+        let Ok(Some((pid, status))) = wait(WaitOptions::empty()) else {
+            // No children yet, or none any more: orphans come from one that runs.
+            let running = wards.running();
+            drop(wards.started.wait_while(running, |running| running.is_empty()));
+            continue;
+        };
+        let pid = pid.as_raw_nonzero().get();
+        let mut running = wards.running();
+        let Some(index) = running.iter().position(|ward| ward.identity.pid == pid) else { continue };
+        running.swap_remove(index);
+        let exit = status
+            .exit_status()
+            .map(Exit::Code)
+            .or_else(|| status.terminating_signal().map(Exit::Signal))
+            .unwrap_or(Exit::Code(-1));
+        say(&Answer::Exited { pid, exit });
     }
 }
 
@@ -117,14 +132,13 @@ fn say(answer: &Answer) {
 
 /// Stops the wards, then whatever is left below the guard or works in the folder: a tool that the
 /// owner ran itself would go on there, and make the folder anew.
-fn stop_all(wards: &Mutex<Vec<Ward>>, folder: &Path) {
-    let children = |wards: &Mutex<Vec<Ward>>| !wards.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
-    for ward in wards.lock().unwrap_or_else(PoisonError::into_inner).iter().rev() {
+fn stop_all(wards: &Wards, folder: &Path) {
+    for ward in wards.running().iter().rev() {
         ward.identity.signal(ward.stop);
         // A stopped process doesn't hear anything but this.
         ward.identity.signal(Signal::CONT);
     }
-    wait_until(GRACE, TICK, || !children(wards));
+    wait_until(GRACE, TICK, || wards.running().is_empty());
     let me = Pid::as_raw(Some(getpid()));
     wait_until(GRACE, TICK, || {
         let left = descendants_and_users(me, folder);
