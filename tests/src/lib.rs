@@ -36,7 +36,7 @@ mod wait;
 pub use fleet::{Builder, Fleet, Node, PASSWORDS, Shard};
 pub use mute::Mute;
 pub use object_store::ObjectStore;
-pub use pooling::Pooling;
+pub use pooling::{Busy, Pooling};
 pub use recorder::Recorder;
 pub use redact::redact;
 pub use run::{Outcome, Run, Running, Sink};

@@ -1,5 +1,7 @@
 //! A pooler and a balancer before a fleet: real ones, with files where the topology says.
 
+mod busy;
+
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -12,6 +14,7 @@ use flotilla_native::guard::{Process, Program};
 use crate::fleet::Fleet;
 use crate::tls::Identity;
 use crate::wait::until;
+pub use busy::Busy;
 
 /// The password of the pooler's administrator: a word that occurs nowhere else.
 const ADMIN_PASSWORD: &str = "planted-Zx81-pool-admin";

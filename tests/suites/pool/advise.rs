@@ -5,19 +5,11 @@ use super::pooler;
 #[test]
 fn a_busy_pool_is_sized_by_littles_law_and_an_idle_one_is_refused() {
     let pooling = pooler("[pgbouncer]\ndefault_pool_size = 40\n");
-    let pgbench = flotilla_native::postgres::program("pgbench");
-    // Eight clients, each in a transaction of at least 10 ms all the time: about eight servers are needed.
-    let line = format!(
-        "printf 'SELECT pg_sleep(0.01);\\n' > work.sql; PGUSER=app PGDATABASE=s0 {} {} -n -M simple -c 8 -j 1 -T 14 -f work.sql",
-        pooling.client(),
-        pgbench.display()
-    );
-    let busy = pooling.fleet.script(&line).start();
-    let active = || pooling.ask("SHOW POOLS").unwrap_or_default().lines().any(|row| row.starts_with("s0|app|8|"));
-    flotilla_tests::until("all clients work", || active().then_some(()));
+    // Each in a transaction of at least 10 ms all the time: about eight servers are needed.
+    let busy = pooling.busy(8, "SELECT pg_sleep(0.01)");
     let args = ["advise", "-t", "pool-a", "--window", "6s", "--samples", "30"];
     let outcome = pooling.fleet.tool("poolcfg", args).run().ok();
-    busy.finish().ok();
+    busy.end();
     let line = outcome.lines().into_iter().find(|line| line["user"] == "app").unwrap();
     assert_eq!((line["verdict"].as_str(), line["pool_size"].as_i64()), (Some("shrink"), Some(40)), "{line}");
     let (needed, size) = (line["needed_p95"].as_f64().unwrap(), line["advised_pool_size"].as_f64().unwrap());
