@@ -130,12 +130,15 @@ impl Fleet {
                              WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
             let roles =
                 "SELECT string_agg(rolname || ' ' || coalesce(rolpassword, '-'), E'\\n' ORDER BY 1) FROM pg_authid";
-            let _ = writeln!(state, "{}\n{}\n{}", shard.name, self.sql(at, relations), self.sql(at, roles));
-            if self.sql(at, "SELECT to_regclass('flotilla.ownership') IS NOT NULL") == "t" {
-                for table in ["version", "ownership", "tables", "ledger"] {
-                    let rows = format!("SELECT string_agg(t::text, E'\\n' ORDER BY t::text) FROM flotilla.{table} t");
-                    let _ = writeln!(state, "{}", self.sql(at, &rows));
-                }
+            let is_set_up = "SELECT to_regclass('flotilla.ownership') IS NOT NULL";
+            // A session takes longer than what is asked on it.
+            let shown = self.sql(at, &[relations, roles, is_set_up].join(";\n"));
+            let _ = writeln!(state, "{}\n{shown}", shard.name);
+            if shown.ends_with("\nt") {
+                let rows = ["version", "ownership", "tables", "ledger"].map(|table| {
+                    format!("SELECT string_agg(t::text, E'\\n' ORDER BY t::text) FROM flotilla.{table} t")
+                });
+                let _ = writeln!(state, "{}", self.sql(at, &rows.join(";\n")));
             }
         }
         state

@@ -27,19 +27,17 @@ fn write(fleet: &Fleet, scripts: &[(&str, &str)]) {
 }
 
 /// A shard's history without times: rank, version, type, script, checksum, success.
+const HISTORY: &str = "SELECT string_agg(concat_ws('|', installed_rank, version, description, type, script, checksum, \
+                       success), E'\\n' ORDER BY installed_rank) FROM flyway_schema_history";
+/// A shard's lines in the ledger without times and runs.
+const LEDGER: &str = "SELECT string_agg(concat_ws('|', verb, status, changed, detail->>'script', detail->>'rank', \
+                      detail->>'statements_done', detail->>'checksum'), E'\\n' ORDER BY line) FROM flotilla.ledger \
+                      WHERE tool = 'migrate'";
+
 fn history(fleet: &Fleet, shard: usize) -> String {
-    fleet.sql(
-        shard,
-        "SELECT string_agg(concat_ws('|', installed_rank, version, description, type, script, checksum, success), E'\\n' \
-         ORDER BY installed_rank) FROM flyway_schema_history",
-    )
+    fleet.sql(shard, HISTORY)
 }
 
-/// A shard's lines in the ledger without times and runs.
 fn ledger(fleet: &Fleet, shard: usize) -> String {
-    fleet.sql(
-        shard,
-        "SELECT string_agg(concat_ws('|', verb, status, changed, detail->>'script', detail->>'rank', \
-         detail->>'statements_done', detail->>'checksum'), E'\\n' ORDER BY line) FROM flotilla.ledger WHERE tool = 'migrate'",
-    )
+    fleet.sql(shard, LEDGER)
 }

@@ -5,7 +5,7 @@ mod story;
 
 use flotilla_tests::Fleet;
 
-use super::{fleet, history, ledger};
+use super::{HISTORY, LEDGER, fleet};
 
 const SCRIPTS: &[(&str, &str)] = &[
     ("V1__t.sql", "CREATE TABLE t (x int, y int);\nINSERT INTO t SELECT n, n FROM generate_series(1, 100) AS n;"),
@@ -38,14 +38,10 @@ const FAILPOINTS: &[(&str, u32)] = &[
 
 /// What a run leaves: the tables' shape and content, the history, the ledger.
 fn end(fleet: &Fleet, shard: usize) -> String {
-    let content = fleet.sql(shard, "SELECT sum(x), sum(y), count(*) FROM t");
-    let indexes = fleet.sql(
-        shard,
-        "SELECT string_agg(c.relname || i.indisvalid, ',' ORDER BY c.relname) FROM pg_index i \
-         JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relnamespace = 'public'::regnamespace",
-    );
-    let inherits = fleet.sql(shard, "SELECT count(*) FROM pg_inherits");
-    format!("{content}\n{indexes}\n{inherits}\n{}\n{}", history(fleet, shard), ledger(fleet, shard))
+    let indexes = "SELECT string_agg(c.relname || i.indisvalid, ',' ORDER BY c.relname) FROM pg_index i \
+                   JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relnamespace = 'public'::regnamespace";
+    let (content, inherits) = ("SELECT sum(x), sum(y), count(*) FROM t", "SELECT count(*) FROM pg_inherits");
+    fleet.sql(shard, &[content, indexes, inherits, HISTORY, LEDGER].join(";\n"))
 }
 
 #[test]
@@ -67,10 +63,13 @@ fn a_killed_apply_is_completed_by_the_next() {
 
 /// The second shard as it was before the first run.
 fn reset(fleet: &Fleet) {
-    fleet.sql(1, "DROP TABLE IF EXISTS flyway_schema_history, t, p, p1 CASCADE");
-    fleet.sql(1, "ALTER TABLE flotilla.ledger DISABLE TRIGGER keep_ledger");
-    fleet.sql(1, "DELETE FROM flotilla.ledger WHERE tool = 'migrate'");
-    fleet.sql(1, "ALTER TABLE flotilla.ledger ENABLE TRIGGER keep_ledger");
+    let steps = [
+        "DROP TABLE IF EXISTS flyway_schema_history, t, p, p1 CASCADE",
+        "ALTER TABLE flotilla.ledger DISABLE TRIGGER keep_ledger",
+        "DELETE FROM flotilla.ledger WHERE tool = 'migrate'",
+        "ALTER TABLE flotilla.ledger ENABLE TRIGGER keep_ledger",
+    ];
+    fleet.sql(1, &steps.join(";\n"));
 }
 
 #[test]

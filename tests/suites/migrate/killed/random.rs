@@ -12,7 +12,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rustix::process::Signal;
 
-use super::super::{history, ledger};
+use super::super::{HISTORY, LEDGER};
 use super::story::{self, GROUND, Kill, Phase};
 
 /// The shard whose runs are let be, and the one whose runs are killed.
@@ -117,18 +117,13 @@ fn killed_run(fleet: &Fleet, phase: &Phase, whole: Duration) -> Outcome {
 /// What a run leaves, apart from how tables are made: rows, history, ledger, and what an index or a detach may
 /// leave half done.
 fn left(fleet: &Fleet, shard: usize) -> String {
-    let rows = fleet.sql(
-        shard,
-        "SELECT string_agg(format('%s %s', c.oid::regclass, query_to_xml(format('SELECT count(*), md5(string_agg(t::text, \
+    let rows = "SELECT string_agg(format('%s %s', c.oid::regclass, query_to_xml(format('SELECT count(*), md5(string_agg(t::text, \
          '','' ORDER BY t::text)) FROM %s AS t', c.oid::regclass), false, true, '')), E'\\n' ORDER BY c.oid::regclass::text) \
          FROM pg_class AS c WHERE c.relkind = 'r' AND c.relname <> 'flyway_schema_history' \
-           AND c.relnamespace IN ('public'::regnamespace, 'base'::regnamespace)",
-    );
-    let halves = fleet.sql(
-        shard,
-        "SELECT (SELECT count(*) FROM pg_index WHERE NOT indisvalid), (SELECT count(*) FROM pg_inherits WHERE inhdetachpending)",
-    );
-    format!("{rows}\n{halves}\n{}\n{}", history(fleet, shard), ledger(fleet, shard))
+           AND c.relnamespace IN ('public'::regnamespace, 'base'::regnamespace)";
+    let halves = "SELECT (SELECT count(*) FROM pg_index WHERE NOT indisvalid), \
+                  (SELECT count(*) FROM pg_inherits WHERE inhdetachpending)";
+    fleet.sql(shard, &[rows, halves, HISTORY, LEDGER].join(";\n"))
 }
 
 /// How everything is made, as `pg_dump` tells it.
