@@ -9,8 +9,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::TcpStream;
 
-/// So many bytes at most are read at once. rustls asks for 4 KiB each time, and of a large object that would be
-/// most of what its reading costs.
+/// So many bytes at most are read at once. rustls asks for 4 KiB each time, by which a backup's fetch takes a quarter
+/// longer.
 const AHEAD: usize = 128 << 10;
 
 /// A connection whose bytes are taken from the socket as many as there are.
