@@ -51,7 +51,7 @@ pub fn remove_others(folder: &Path, prefix: &str) -> Result<()> {
 /// this at every start, and `cp`, which looks for times, attributes and ways to share blocks, takes twice as long.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut buffer = vec![0; PIECE * 32];
-    for entry in WalkDir::new(from).sort_by_file_name() {
+    for entry in WalkDir::new(from) {
         let entry = entry.map_err(|e| failed(from, e.into()))?;
         let place = entry.path().strip_prefix(from).map_or_else(|_| to.to_owned(), |below| to.join(below));
         copy_one(&entry, &place, &mut buffer).map_err(|source| failed(&place, source))?;
@@ -92,7 +92,7 @@ fn copy_content(mut from: File, to: &File, buffer: &mut [u8]) -> io::Result<()> 
 }
 
 /// That something could not be made.
-pub(crate) fn failed(path: &Path, source: std::io::Error) -> Error {
+pub(crate) fn failed(path: &Path, source: io::Error) -> Error {
     Error::new(Code::Io, format!("could not make {}", path.display())).source(source)
 }
 

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::Pooling;
-use crate::run::{Outcome, Running};
+use crate::run::Running;
 use crate::wait::until;
 
 /// Clients of pgbench that work through the pooler until they are told to end.
@@ -34,12 +34,11 @@ impl Pooling {
 impl Busy {
     /// Has them end what they are at; none of them may have been told of a failure.
     #[track_caller]
-    pub fn end(self) -> Outcome {
+    pub fn end(self) {
         // What pgbench sets its own alarm to when its time is up.
         self.0.signal(Signal::ALARM);
         let done = self.0.finish().ok();
         assert!(done.stdout.contains("number of failed transactions: 0 (0.000%)"), "{}", done.transcript());
         assert!(!done.stderr.contains("error") && !done.stderr.contains("aborted"), "{}", done.transcript());
-        done
     }
 }
