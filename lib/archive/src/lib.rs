@@ -13,6 +13,7 @@ pub mod codec;
 mod corrupt;
 pub mod crypt;
 pub mod digest;
+mod direct;
 pub mod documents;
 pub mod names;
 pub mod objects;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use bytes::Bytes;
 
 /// Fills as much of the buffer as there is to read; how much that is.
-pub(crate) fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn fill(source: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match source.read(&mut buffer[filled..]) {

@@ -1,23 +1,21 @@
 //! Unpacks the members of a part.
 
+mod writing;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write as _};
-use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flotilla::{Code, Error, failpoint};
-use rustix::fs::Advice;
 
+use self::writing::{Writing, write_aside};
 use super::plan::{Plan, UTILITY, Use};
 use crate::Corrupt;
+use crate::direct::BLOCK;
 use crate::pages;
 use crate::tarball::{Kind, Member, Roots, read_members};
 
-const BUFFER: usize = 512 << 10;
-/// So much of a file is given to the disk at once, in bytes, while the rest is unpacked: what is only written at
-/// the end keeps the processor waiting for the disk, and before that the disk for the processor.
-const GIVEN: u64 = 8 << 20;
 /// The longest of the files that are kept back until the end: a map of tablespaces.
 const LONGEST: u64 = 16 << 20;
 
@@ -50,55 +48,57 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Extraction {
     /// Takes a tar's members to where they belong.
     pub(super) fn part(&self, level: usize, is_last: bool, content: &mut dyn Read) -> io::Result<()> {
-        let mut buffer = vec![0; BUFFER];
-        read_members(content, &mut |member, content| {
-            let mut content = Watched { inner: content, extraction: self };
-            if UTILITY.contains(&member.name.as_str()) {
-                return if is_last { self.keep(member, &mut content) } else { Ok(()) };
-            }
-            match (self.plan.of_member(level, &member.name), member.kind) {
-                (Use::Whole, Kind::Directory) => {
-                    self.roots.directory(&member.name, member.mode).map_err(|e| self.local(member, e))?;
+        write_aside(self, |writing| {
+            let mut small = Vec::new();
+            read_members(content, &mut |member, content| {
+                let mut content = Watched { inner: content, extraction: self };
+                if UTILITY.contains(&member.name.as_str()) {
+                    return if is_last { self.keep(member, &mut content) } else { Ok(()) };
                 }
-                (Use::Whole, Kind::File) => self.whole(member, &mut content, &mut buffer)?,
-                // A folder that a later backup has, too.
-                (Use::Pages, Kind::Directory) | (Use::Nothing, _) => return Ok(()),
-                (Use::Pages, Kind::File) => self.pages(member, &mut content)?,
-            }
-            self.used.fetch_add(1, Ordering::Relaxed);
-            Ok(())
+                match (self.plan.of_member(level, &member.name), member.kind) {
+                    (Use::Whole, Kind::Directory) => {
+                        self.roots.directory(&member.name, member.mode).map_err(|e| self.local(&member.name, e))?;
+                    }
+                    (Use::Whole, Kind::File) => self.whole(member, &mut content, writing, &mut small)?,
+                    // A folder that a later backup has, too.
+                    (Use::Pages, Kind::Directory) | (Use::Nothing, _) => return Ok(()),
+                    (Use::Pages, Kind::File) => self.pages(member, &mut content)?,
+                }
+                self.used.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            })
         })
     }
 
-    fn whole(&self, member: &Member, content: &mut dyn Read, buffer: &mut [u8]) -> io::Result<()> {
-        let mut file = self.roots.create(&member.name, member.mode).map_err(|e| self.local(member, e))?;
-        let (mut written, mut given) = (0, 0);
-        loop {
-            let read = content.read(buffer)?;
-            if read == 0 {
-                break;
-            }
-            file.write_all(&buffer[..read]).map_err(|e| self.local(member, e))?;
+    fn whole(
+        &self,
+        member: &Member,
+        content: &mut dyn Read,
+        writing: &mut Writing,
+        small: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let mut file = self.roots.create(&member.name, member.mode).map_err(|e| self.local(&member.name, e))?;
+        if member.size >= BLOCK as u64 {
+            writing.file(file, &member.name, content)?;
+        } else {
+            // Written sooner than somebody else is told of it.
+            small.clear();
+            content.read_to_end(small)?;
+            file.write_all(small).map_err(|e| self.local(&member.name, e))?;
             failpoint::hit("fetch.file");
-            self.bytes.fetch_add(read as u64, Ordering::Relaxed);
-            written += read as u64;
-            if written - given >= GIVEN {
-                // Linux begins to write what it is told isn't needed soon; a hint, so its failure is none.
-                let _ = rustix::fs::fadvise(&file, given, NonZeroU64::new(written - given), Advice::DontNeed);
-                given = written;
-            }
+            self.bytes.fetch_add(small.len() as u64, Ordering::Relaxed);
         }
         self.files.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
     fn pages(&self, member: &Member, content: &mut dyn Read) -> io::Result<()> {
-        let file = self.roots.open_file(&member.name).map_err(|e| self.local(member, e))?;
+        let file = self.roots.open_file(&member.name).map_err(|e| self.local(&member.name, e))?;
         self.bytes.fetch_add(member.size, Ordering::Relaxed);
         pages::apply(content, &file).map_err(|e| match Corrupt::of(&e) {
             Some(corrupt) => Corrupt::new(format!("{:?}: {corrupt}", member.name)).into(),
             None if Corrupt::is_behind(&e) => e,
-            None => self.local(member, e),
+            None => self.local(&member.name, e),
         })
     }
 
@@ -115,7 +115,7 @@ impl Extraction {
     }
 
     /// Remembers a failure to write here; the archive's own are told apart from it.
-    pub(super) fn local(&self, member: &Member, error: io::Error) -> io::Error {
+    pub(super) fn local(&self, name: &str, error: io::Error) -> io::Error {
         if Corrupt::of(&error).is_some() || error.get_ref().is_some() {
             return error;
         }
@@ -128,7 +128,7 @@ impl Extraction {
         } else {
             "What is there has no global/pg_control, so no server starts on it; the next run clears it away."
         };
-        let message = format!("could not write \"{}\" in {}", member.name, self.place);
+        let message = format!("could not write \"{name}\" in {}", self.place);
         let found = Error::new(Code::Io, message).hint(hint).source(io::Error::from(error.kind()));
         lock(&self.failure).get_or_insert(found);
         io::Error::new(error.kind(), "this machine failed")
