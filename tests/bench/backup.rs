@@ -8,7 +8,8 @@ mod memory;
 mod others;
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,6 +55,7 @@ struct Round {
     /// On a disk, as where it matters.
     disk: Sandbox,
     memory: Sandbox,
+    bytes: u64,
     others: Vec<Other>,
     /// A folder that looks like a cluster's, with the segments.
     cluster: PathBuf,
@@ -86,7 +88,7 @@ impl Round {
         ensure!(loaded.status.success(), "pgbench: {}", String::from_utf8_lossy(&loaded.stderr));
         let (cluster, segments) = segments(&fleet, &disk)?;
         let others = Other::all(&fleet, &disk, service)?;
-        Ok(Self { fleet, disk, memory, others, cluster, segments })
+        Ok(Self { fleet, disk, memory, bytes, others, cluster, segments })
     }
 
     fn measure(mut self, place: &str, runs: u32) -> anyhow::Result<Vec<Figure>> {
@@ -141,12 +143,35 @@ impl Round {
     fn fetch(&self, times: &mut Times, fetch: &dyn Fn(&Path) -> flotilla_tests::Run) -> anyhow::Result<()> {
         for (place, spent_there) in [(&self.memory, &mut times.fetch_to_memory), (&self.disk, &mut times.fetch)] {
             let into = place.path().join("restored");
+            touch_memory(self.bytes)?;
             Account::server()?.private_folder(&into)?;
             spent_there.push(settled(|| spent(fetch(&into)))?);
-            fs::remove_dir_all(&into)?;
+            Self::put_away(place, &into)?;
         }
         Ok(())
     }
+
+    /// Gives back the room that a restored cluster has taken, and its name. Its files stay until the end, empty: for a
+    /// minute after files were removed ext4 makes new ones slowly, for it looks over what was removed.
+    fn put_away(place: &Sandbox, restored: &Path) -> anyhow::Result<()> {
+        for file in walkdir::WalkDir::new(restored) {
+            let file = file?;
+            if file.file_type().is_file() {
+                File::options().write(true).open(file.path())?.set_len(0)?;
+            }
+        }
+        let away = (0..).map(|at| place.path().join(format!("put-away-{at}"))).find(|away| !away.exists());
+        fs::rename(restored, away.context("a name")?)?;
+        Ok(())
+    }
+}
+
+/// Has the machine get memory for so many bytes: a virtual one's host takes it back where it lies idle, and would give
+/// it anew to whoever comes first.
+fn touch_memory(bytes: u64) -> anyhow::Result<()> {
+    let mut file = tempfile::tempfile_in("/dev/shm")?;
+    io::copy(&mut io::repeat(1).take(bytes), &mut file)?;
+    Ok(())
 }
 
 fn archive_by(fleet: &mut Fleet, command: &str) -> anyhow::Result<()> {
