@@ -1,6 +1,6 @@
 //! Reading objects: compared with their sums, decrypted, unpacked.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -158,24 +158,42 @@ where
     let work = tokio::task::spawn_blocking(move || {
         open(Pieces::new(|| receive.blocking_recv()), codec, secret.as_deref(), work)
     });
+    // What is stored is summed while it is unpacked.
+    let (send_to_sum, mut to_sum) = mpsc::channel::<Bytes>(WAITING);
+    let stored = tokio::task::spawn_blocking(move || {
+        let mut stored = Summing::new(io::sink());
+        while let Some(piece) = to_sum.blocking_recv() {
+            // A sink takes everything.
+            let _ = stored.write_all(&piece);
+        }
+        stored.finish().1
+    });
     let mut failure = None;
     while let Some(piece) = body.next().await {
-        let piece = piece.map_err(|error| {
-            failure = Some(error);
-            io::Error::other("the store failed")
-        });
+        let piece = match piece {
+            Ok(piece) => {
+                // It takes all until this ends.
+                let _ = send_to_sum.send(piece.clone()).await;
+                Ok(piece)
+            }
+            Err(error) => {
+                failure = Some(error);
+                Err(io::Error::other("the store failed"))
+            }
+        };
         // Whoever has stopped reading says why below.
         if send.send(piece).await.is_err() || failure.is_some() {
             break;
         }
     }
-    drop(send);
-    let done = work.await.map_err(|e| Error::internal("unpacking an object failed").source(e))?;
+    drop((send, send_to_sum));
+    let ended = |e| Error::internal("unpacking an object failed").source(e);
+    let (done, stored) = (work.await.map_err(ended)?, stored.await.map_err(ended)?);
     // Whatever a codec makes of a body that broke off, the store is what failed.
     if let Some(failure) = failure {
         return Err(failure.into());
     }
-    let (stored, value) = done.map_err(|error| failed(key, error))?;
+    let value = done.map_err(|error| failed(key, error))?;
     if let Some(sums) = &sums {
         sums.compare(stored).map_err(|corrupt| failed(key, corrupt.into()))?;
     }
@@ -201,19 +219,18 @@ impl Opened {
 }
 
 fn open<T>(
-    pieces: impl Read + Send,
+    mut stored: impl Read + Send,
     codec: Codec,
     key: Option<&Key>,
     work: impl FnOnce(&mut dyn Read) -> io::Result<T>,
-) -> io::Result<(Passed, T)> {
-    let mut stored = Summing::new(pieces);
+) -> io::Result<T> {
     let value = match key {
         None => unpack(&mut stored, codec, work)?,
         Some(key) => unpack(Decrypting::new(&mut stored, key)?, codec, work)?,
     };
-    // What the codec didn't need belongs to the sum as well.
+    // To the end: what the codec didn't need is in the sum as well.
     io::copy(&mut stored, &mut io::sink())?;
-    Ok((stored.finish().1, value))
+    Ok(value)
 }
 
 fn unpack<T>(
