@@ -160,8 +160,8 @@ impl Round {
                 File::options().write(true).open(file.path())?.set_len(0)?;
             }
         }
-        let away = (0..).map(|at| place.path().join(format!("put-away-{at}"))).find(|away| !away.exists());
-        fs::rename(restored, away.context("a name")?)?;
+        let away = tempfile::Builder::new().prefix("put-away-").tempdir_in(place.path())?.keep();
+        fs::rename(restored, away.join("restored"))?;
         Ok(())
     }
 }

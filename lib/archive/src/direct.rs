@@ -114,3 +114,52 @@ impl DirectFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Writes so many bytes, of which each block ends, and reads them again.
+    fn written(folder: &Path, size: usize, direct: bool) -> (Vec<u8>, Vec<u8>) {
+        let content: Vec<u8> = (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        let file = tempfile::NamedTempFile::new_in(folder).unwrap();
+        let mut to = DirectFile::new(file.reopen().unwrap());
+        if !direct {
+            to.through_the_cache().unwrap();
+        }
+        let mut block = Block::new();
+        for piece in content.chunks(BLOCK) {
+            block[..piece.len()].copy_from_slice(piece);
+            to.write(&block, piece.len()).unwrap();
+        }
+        let mut read = Vec::new();
+        file.as_file().read_to_end(&mut read).unwrap();
+        (content, read)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        /// On a disk and in memory, directly and through the cache, whatever a file's length.
+        #[test]
+        fn what_is_written_is_read(blocks in 0..3_usize, pages in 0..3_usize, rest in 0..3_usize, direct: bool) {
+            let size = blocks * BLOCK + pages * ALIGNED + rest * 511;
+            for folder in ["/var/tmp", "/dev/shm"] {
+                let (content, read) = written(Path::new(folder), size, direct);
+                prop_assert!(content == read, "{size} bytes in {folder}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_said() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let error = DirectFile::new(full).write(&Block::new(), BLOCK).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+}

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use flotilla::{Code, Error, Result, failpoint};
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::destination::{Destination, RestoreOptions, Restored};
@@ -39,11 +40,10 @@ const MOST_AT_ONCE: usize = 6;
 pub async fn restore(archive: &Archive, chain: &[&Backup], into: &Path, options: &RestoreOptions) -> Result<Restored> {
     let last = *chain.last().ok_or_else(|| Error::internal("a chain without backups"))?;
     let destination = Destination::of(chain, into, options)?;
-    let (plan, needed) = read_plan(archive, chain).await?;
-    let mut levels = Vec::with_capacity(chain.len());
-    for (backup, needed) in chain.iter().zip(&needed) {
-        levels.push(parts(archive, backup, needed).await?);
-    }
+    let listed = try_join_all(chain.iter().map(|backup| list(archive, backup)));
+    let ((plan, needed), listed) = tokio::try_join!(read_plan(archive, chain), listed)?;
+    let levels = chain.iter().zip(listed).zip(&needed).map(|((backup, parts), needed)| choose(backup, parts, needed));
+    let levels: Vec<Vec<Part>> = levels.collect::<Result<_>>()?;
 
     let marked = destination.prepare(last)?;
     failpoint::hit("fetch.prepared");
@@ -157,22 +157,28 @@ async fn read_plan(archive: &Archive, chain: &[&Backup]) -> Result<(Plan, Vec<Ha
 }
 
 struct Part {
+    name: String,
     meta: Meta,
     codec: Codec,
 }
 
-/// The parts of a backup that have a needed member, the largest first.
-async fn parts(archive: &Archive, backup: &Backup, needed: &HashMap<String, bool>) -> Result<Vec<Part>> {
+/// The parts of a backup.
+async fn list(archive: &Archive, backup: &Backup) -> Result<Vec<Part>> {
     let folder = names::part(&backup.name, "");
     let mut entries = archive.store().list(Listing::of(folder));
     let mut parts = Vec::new();
     while let Some(entry) = entries.try_next().await? {
         let Entry::Object(meta) = entry else { continue };
-        let Object::Part { name, codec, .. } = Object::of(&meta.key, SegmentSize::DEFAULT) else { continue };
-        if needed.get(&name).copied().unwrap_or(true) {
-            parts.push(Part { meta, codec });
+        if let Object::Part { name, codec, .. } = Object::of(&meta.key, SegmentSize::DEFAULT) {
+            parts.push(Part { name, meta, codec });
         }
     }
+    Ok(parts)
+}
+
+/// Those that have a needed member, the largest first.
+fn choose(backup: &Backup, mut parts: Vec<Part>, needed: &HashMap<String, bool>) -> Result<Vec<Part>> {
+    parts.retain(|part| needed.get(&part.name).copied().unwrap_or(true));
     if parts.is_empty() {
         return Err(damaged(backup, "it has no parts"));
     }
