@@ -9,7 +9,7 @@ mod pin;
 mod read;
 mod write;
 
-pub use locate::Located;
+pub use locate::{Located, pauses};
 pub use pin::Pin;
 pub use read::{Opened, Unpacked};
 pub use write::{Form, Kept, Sealed};

@@ -4,6 +4,9 @@
 //! WAL-G packs another way. All have the same content, which `verify` sees to; the archive's own packing is
 //! read first, everywhere.
 
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use flotilla::Result;
 use futures_util::TryStreamExt as _;
 
@@ -22,6 +25,17 @@ pub struct Located {
     pub codec: Codec,
     /// Its body, where it was found by asking for it.
     pub body: Option<Body>,
+}
+
+/// How long to wait between two looks whether a file of the WAL has been archived, without an end: a server takes a
+/// tenth of a second where nothing is in its way, and after that it may take any time.
+pub fn pauses() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(10))
+        .with_factor(1.5)
+        .with_max_delay(Duration::from_millis(200))
+        .without_max_times()
+        .build()
 }
 
 impl Archive {

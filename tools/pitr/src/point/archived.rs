@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use flotilla::Context;
 use flotilla::error::{Code, Error, Result};
+use flotilla_archive::archive::pauses;
 use flotilla_archive::wal::{Lsn, Segment, Timeline, WalFile};
 use flotilla_archive::{Archive, Catalog};
 
 use super::barrier::Made;
 use crate::log::{Left, Reader, What};
-
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Where it was found.
 pub(super) struct Found {
@@ -25,6 +24,7 @@ pub(super) async fn wait(cx: &Context, archive: &Archive, made: &Made, name: &st
     let until = Instant::now() + wait;
     let size = archive.segment_size().await?;
     let segment = Segment::ending_at(Timeline(made.timeline), made.end, size);
+    let mut pauses = pauses();
     loop {
         if archive.locate(WalFile::Segment(segment)).await?.is_some() {
             // Where the record crosses into the next segment, that is needed as well.
@@ -59,7 +59,7 @@ pub(super) async fn wait(cx: &Context, archive: &Archive, made: &Made, name: &st
             ));
         }
         cx.unless_ended(async {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             Ok(())
         })
         .await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flotilla::error::{Code, Error, Result};
 use flotilla_archive::Archive;
+use flotilla_archive::archive::pauses;
 use flotilla_archive::codec::Codec;
 use flotilla_archive::names::{self, Object};
 use flotilla_archive::store::{Entry, Listing};
@@ -13,8 +14,6 @@ use futures_util::TryStreamExt as _;
 use tokio::time::Instant;
 
 use super::source::Source;
-
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Waits until every segment is in the archive, and the last one can be read.
 pub(crate) async fn arrived(
@@ -25,6 +24,7 @@ pub(crate) async fn arrived(
     limit: Duration,
 ) -> Result<()> {
     let deadline = Instant::now() + limit;
+    let mut pauses = pauses();
     loop {
         let (missing, object) = look(archive, first, last).await?;
         match (missing, object) {
@@ -40,7 +40,7 @@ pub(crate) async fn arrived(
             (missing, _) if Instant::now() >= deadline => {
                 return Err(late(source, missing.unwrap_or(last), limit).await);
             }
-            _ => tokio::time::sleep(PAUSE).await,
+            _ => tokio::time::sleep(pauses.next().unwrap_or_default()).await,
         }
     }
 }
