@@ -19,7 +19,9 @@ use crate::reading::Pieces;
 use crate::store::Body;
 
 /// How many pieces of a body may wait to be unpacked.
-const WAITING: usize = 16;
+const WAITING: usize = 8;
+/// How many of them the sum may be behind: what is unpacked and not summed yet takes memory, too.
+const UNSUMMED: usize = 2;
 /// A document larger than this is none, in bytes.
 const DOCUMENT: usize = 64 << 20;
 
@@ -159,7 +161,7 @@ where
         open(Pieces::new(|| receive.blocking_recv()), codec, secret.as_deref(), work)
     });
     // What is stored is summed while it is unpacked.
-    let (send_to_sum, mut to_sum) = mpsc::channel::<Bytes>(WAITING);
+    let (send_to_sum, mut to_sum) = mpsc::channel::<Bytes>(UNSUMMED);
     let stored = tokio::task::spawn_blocking(move || {
         let mut stored = Summing::new(io::sink());
         while let Some(piece) = to_sum.blocking_recv() {

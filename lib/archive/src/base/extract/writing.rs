@@ -14,8 +14,8 @@ use super::Extraction;
 use crate::direct::{Block, DirectFile};
 use crate::reading::fill;
 
-/// How many blocks may wait to be written.
-const WAITING: usize = 2;
+/// How many blocks may wait while another is written.
+const WAITING: usize = 1;
 
 /// Takes the large files of one part, one after another.
 pub(super) struct Writing {
