@@ -143,7 +143,7 @@ impl Round {
     fn fetch(&self, times: &mut Times, fetch: &dyn Fn(&Path) -> flotilla_tests::Run) -> anyhow::Result<()> {
         for (place, spent_there) in [(&self.memory, &mut times.fetch_to_memory), (&self.disk, &mut times.fetch)] {
             let into = place.path().join("restored");
-            touch_memory(self.bytes)?;
+            touch_memory(&self.memory, self.bytes)?;
             Account::server()?.private_folder(&into)?;
             spent_there.push(settled(|| spent(fetch(&into)))?);
             Self::put_away(place, &into)?;
@@ -168,8 +168,8 @@ impl Round {
 
 /// Has the machine get memory for so many bytes: a virtual one's host takes it back where it lies idle, and would give
 /// it anew to whoever comes first.
-fn touch_memory(bytes: u64) -> anyhow::Result<()> {
-    let mut file = tempfile::tempfile_in("/dev/shm")?;
+fn touch_memory(memory: &Sandbox, bytes: u64) -> anyhow::Result<()> {
+    let mut file = tempfile::tempfile_in(memory.path())?;
     io::copy(&mut io::repeat(1).take(bytes), &mut file)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Files that are written past the page cache (`O_DIRECT`). What is restored or archived is read again much later, if
-//! at all: in the cache it would only push out what a server beside it needs, and getting there takes the processor
-//! longer than the disk.
+//! Files that are written past the page cache (`O_DIRECT`). What is restored is read again much later, if at all: in
+//! the cache it would only push out what a server beside it needs, and getting there takes the processor longer than
+//! the disk.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes so many bytes, of which each block ends, and reads them again.
+    /// So many bytes, and what is read again after they were written block by block.
     fn written(folder: &Path, size: usize, direct: bool) -> (Vec<u8>, Vec<u8>) {
         let content: Vec<u8> = (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect();
         let file = tempfile::NamedTempFile::new_in(folder).unwrap();

@@ -23,7 +23,7 @@ use crate::names::{self, Object};
 use crate::store::{Entry, Listing, Meta};
 use crate::wal::SegmentSize;
 
-/// The most parts that are unpacked at once: of each, up to 39 MiB are in memory: 33 for what zstd elsewhere packs, three
+/// The most parts that are unpacked at once. Of each, up to 39 MiB are in memory: 33 for what zstd elsewhere packs, three
 /// blocks that are written, and pieces of the object.
 const MOST_AT_ONCE: usize = 6;
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::panic::resume_unwind;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use flotilla::failpoint;
@@ -37,7 +37,8 @@ pub(super) fn write_aside<T>(
     unpack: impl FnOnce(&mut Writing) -> io::Result<T>,
 ) -> io::Result<T> {
     let (orders, given) = sync_channel(WAITING);
-    let (give_back, empty) = sync_channel(WAITING);
+    // The orders bound how many blocks there are: none is thrown away to be made anew.
+    let (give_back, empty) = channel();
     thread::scope(|scope| {
         let writer = thread::Builder::new().name("write".to_owned());
         let writer = writer.spawn_scoped(scope, move || write(extraction, given, &give_back))?;
@@ -70,7 +71,7 @@ impl Writing {
     }
 }
 
-fn write(extraction: &Extraction, orders: Receiver<Order>, give_back: &SyncSender<Block>) -> io::Result<()> {
+fn write(extraction: &Extraction, orders: Receiver<Order>, give_back: &Sender<Block>) -> io::Result<()> {
     let mut at: Option<(DirectFile, String)> = None;
     for order in orders {
         match (order, &mut at) {
@@ -80,7 +81,7 @@ fn write(extraction: &Extraction, orders: Receiver<Order>, give_back: &SyncSende
                 failpoint::hit("fetch.file");
                 extraction.bytes.fetch_add(filled as u64, Ordering::Relaxed);
                 // Who unpacks may need none any more.
-                let _ = give_back.try_send(block);
+                let _ = give_back.send(block);
             }
             (Order::Write(..), None) => return Err(io::Error::other("bytes of no file")),
         }
